@@ -1,0 +1,1 @@
+"""The order of things: what runs after what, and what happens then."""

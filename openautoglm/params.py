@@ -1,0 +1,254 @@
+"""params.yaml: typed, frozen, and strict about names.
+
+    params = Params.load(Path("params.yaml"))
+    params.train.epochs
+
+Every section belongs to the stage of its name. The values and their units stand in params.yaml alone; here stand
+their types and bounds, so a missing key is an error too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from openautoglm.errors import ParamsError
+from openautoglm.files import write_atomic
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Columns(Section):
+    id: str
+    text: str
+    label: str
+    split: str
+
+
+class IngestParams(Section):
+    inbox: str
+    columns: Columns
+    valid_share: Share
+    test_share: Share
+    chunk_rows: Count
+
+    @model_validator(mode="after")
+    def _shares_leave_a_train_split(self) -> IngestParams:
+        if self.valid_share + self.test_share >= 1.0:
+            raise ValueError(
+                f"valid_share + test_share must stay below 1, found {self.valid_share + self.test_share:g}"
+            )
+        return self
+
+
+class ValidateParams(Section):
+    max_quarantined: Share
+    min_chars: Count
+    max_words: Count
+    min_per_class: Count
+    max_class_share: Share
+    max_label_psi: Positive
+    max_length_psi: Positive
+    max_oov: Share
+
+
+class GraphParams(Section):
+    parser: Literal["fast", "spacy"]
+    spacy_model: str | None
+    npmi_window: Count
+    npmi_min: Annotated[float, Field(ge=-1.0, le=1.0)]
+    npmi_min_count: Count
+    empty: Literal["keep", "stop"]
+    shard_documents: Count
+
+    @model_validator(mode="after")
+    def _spacy_needs_a_model(self) -> GraphParams:
+        if self.parser == "spacy" and not self.spacy_model:
+            raise ValueError("parser: spacy needs spacy_model, the name of an installed spaCy model; found null")
+        return self
+
+
+class TrainParams(Section):
+    backbone: str
+    parent: str | None
+    text_only: bool
+    graph_layers: Count
+    graph_size: Annotated[int, Field(ge=8, multiple_of=8)]
+    max_tokens: Annotated[int, Field(ge=8)]
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    head_learning_rate: Positive
+    warmup: Share
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    patience: Count
+    precision: Literal["auto", "bf16", "fp32"]
+    seed: int
+    checkpoint_every: Count
+    world_size: Count
+    max_restarts: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _every_rank_gets_a_document(self) -> TrainParams:
+        if self.batch_size % self.world_size:
+            raise ValueError(
+                f"batch_size must be a multiple of world_size, found {self.batch_size} and {self.world_size}"
+            )
+        return self
+
+
+class EvaluateParams(Section):
+    margin: Share
+    min_accuracy: Share
+    max_ece: Share
+    bootstrap: Count
+    confidence: Share
+
+
+class ExportParams(Section):
+    opset: Annotated[int, Field(ge=17, le=20)]
+    tolerance: Positive
+    int8: bool
+    int8_max_drop: Share
+
+
+class PublishParams(Section):
+    store: str
+    channel: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    anchor_every: Count
+
+
+class Params(Section):
+    ingest: IngestParams
+    validate_: ValidateParams = Field(alias="validate")
+    graph: GraphParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    export: ExportParams
+    publish: PublishParams
+
+    @classmethod
+    def load(cls, path: Path = Path("params.yaml")) -> Params:
+        """Read and check ``path``.
+
+        Raises:
+            ParamsError: no such file, not YAML, unknown or missing key, wrong type, clash between keys.
+        """
+        return cls.parse(_read(path), where=str(path))
+
+    @classmethod
+    def parse(cls, raw: object, where: str = "params") -> Params:
+        if not isinstance(raw, Mapping):
+            raise ParamsError(f"{where}: expected sections such as train:, found {type(raw).__name__}")
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise ParamsError(f"{where}: {_explain(error)}") from None
+
+
+def set_values(path: Path, assignments: Mapping[str, object]) -> bool:
+    """Write ``section.key`` → value into the YAML file, keeping its comments; say whether anything changed.
+
+    String values are read as YAML (``"2"`` is a number, ``"null"`` is nothing). The result is checked before it
+    is written, so a bad value leaves the file as it was.
+
+    Raises:
+        ParamsError: as for :meth:`Params.load`, with the assignment that is wrong.
+    """
+    yaml = _yaml()
+    raw = _read(path)
+    before = Params.parse(raw, where=str(path))
+    for name, value in assignments.items():
+        *parents, key = name.split(".")
+        section = raw
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, Mapping) else None
+        if not isinstance(section, Mapping) or not parents or key not in section:
+            raise ParamsError(f"--set {name}: no such key{_nearest(name, _names(raw))}")
+        section[key] = yaml.load(value) if isinstance(value, str) else value  # type: ignore[index]
+    after = Params.parse(raw, where="--set")
+    if after == before:
+        return False
+    from io import BytesIO
+
+    buffer = BytesIO()
+    yaml.dump(raw, buffer)
+    write_atomic(path, buffer.getvalue())
+    return True
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    # ruamel writes null as an empty value by default; params.yaml says it in full
+    yaml.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
+def _read(path: Path) -> Any:
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: not found; run from the root of an Open-AutoGLM checkout") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """The first fault in one line, with the nearest known name for an unknown key."""
+    # a misspelt key is also a missing one: name the misspelling
+    fault = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    name = ".".join(str(part) for part in fault["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {name}{_nearest(name, _known())}{more}"
+    if fault["type"] == "missing":
+        return f"missing key {name}{more}"
+    reason = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        return f"{name}: {reason}{more}"
+    return f"{name}: {reason[0].lower()}{reason[1:]}, found {fault['input']!r}{more}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    by_key = {full.rsplit(".", 1)[-1]: full for full in known}
+    close = difflib.get_close_matches(name, known, n=1) or [
+        by_key[key] for key in difflib.get_close_matches(name.rsplit(".", 1)[-1], by_key, n=1)
+    ]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _known() -> list[str]:
+    names = []
+    for section, field in Params.model_fields.items():
+        section = field.alias or section
+        assert isinstance(field.annotation, type)
+        names += [section, *(f"{section}.{key}" for key in field.annotation.model_fields)]
+    return names
+
+
+def _names(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
+    return [
+        name
+        for key, value in raw.items()
+        for name in (
+            [f"{prefix}{key}"] + (_names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])
+        )
+    ]

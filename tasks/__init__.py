@@ -1,0 +1,1 @@
+"""The stages' thin bodies: open paths, call the library, save, report."""
