@@ -74,7 +74,9 @@ class GraphParams(Section):
     @model_validator(mode="after")
     def _spacy_needs_a_model(self) -> GraphParams:
         if self.parser == "spacy" and not self.spacy_model:
-            raise ValueError("parser: spacy needs spacy_model, the name of an installed spaCy model; found null")
+            raise ValueError(
+                "parser: spacy needs spacy_model, the name of an installed spaCy model; found null"
+            )
         return self
 
 

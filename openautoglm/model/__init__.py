@@ -1,0 +1,1 @@
+"""The model: config, backbone, graph encoder, fusion, task adapters, and the checkpoint that holds them."""

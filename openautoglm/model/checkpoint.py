@@ -1,0 +1,98 @@
+"""Checkpoint: a folder with canonical weights, config and tokenizer. What it holds is what everybody sees.
+
+The weights on disk are bf16(the trainer's fp32 master); evaluation, export and serving read these and never the
+master, so that a published number belongs to the published bytes (DESIGN §5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from openautoglm.errors import Corrupt
+from openautoglm.files import fingerprint_dir, fresh_dir, load_json, save_json
+from openautoglm.model.autoglm import AutoGLMModel
+from openautoglm.model.backbone import load_tokenizer
+from openautoglm.model.config import AutoGLMConfig
+
+WEIGHTS = "model.safetensors"
+FACTS = "training.json"
+# what a node needs besides weights and graph; Hugging Face's own names
+MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``path`` holds model.safetensors (bf16), config.json, tokenizer files and training.json."""
+
+    path: Path
+    config: AutoGLMConfig
+    training: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.path}, {len(self.config.labels)} labels, {self.training.get('parameters', 0):,} parameters)"
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Raises:
+        Corrupt: a file of the checkpoint is missing.
+        """
+        missing = [name for name in (WEIGHTS, *MODEL_FILES) if not (path / name).is_file()]
+        if missing:
+            raise Corrupt(f"{path}: not a checkpoint, {', '.join(missing)} missing; run `autoglm run`")
+        training = load_json(path / FACTS) if (path / FACTS).is_file() else {}
+        return cls(path, AutoGLMConfig.from_pretrained(path), training)
+
+    @classmethod
+    def save(cls, path: Path, model: AutoGLMModel, tokenizer: Any, training: dict[str, Any]) -> Checkpoint:
+        """Round ``model`` to bf16 and write the folder whole; the same weights give the same bytes."""
+        with fresh_dir(path) as folder:
+            state = {name: canonical(tensor) for name, tensor in model.state_dict().items()}
+            # one metadata key: safetensors writes several in random order
+            save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+            save_json(folder / "config.json", config_dict(model.config))
+            tokenizer.backend_tokenizer.no_truncation()
+            tokenizer.backend_tokenizer.no_padding()
+            tokenizer.save_pretrained(folder)
+            for extra in set(folder.iterdir()) - {folder / name for name in (WEIGHTS, *MODEL_FILES)}:
+                extra.unlink()  # tokenizer.json holds it all
+            parameters = sum(tensor.numel() for tensor in state.values())
+            save_json(folder / FACTS, {**training, "parameters": parameters})
+        return cls.load(path)
+
+    def model(self) -> AutoGLMModel:
+        """The model in fp32 with exactly the canonical weights, in evaluation mode."""
+        model = AutoGLMModel(self.config)
+        state = {name: tensor.float() for name, tensor in load_file(self.path / WEIGHTS).items()}
+        model.load_state_dict(state)
+        return model.eval()
+
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.path)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_dir(self.path)
+
+
+def canonical(tensor: torch.Tensor) -> torch.Tensor:
+    """bf16, round to nearest even; whole numbers stay what they are."""
+    return (
+        tensor.detach().to("cpu", torch.bfloat16).contiguous()
+        if tensor.is_floating_point()
+        else tensor.contiguous()
+    )
+
+
+def config_dict(config: AutoGLMConfig) -> dict[str, Any]:
+    """config.json without what differs between machines: library versions and where the backbone lay."""
+    values: dict[str, Any] = config.to_dict()
+    for part in (values, values["backbone_config"]):
+        for name in ("transformers_version", "_name_or_path"):
+            part.pop(name, None)
+    values["architectures"] = ["AutoGLMModel"]
+    return values
