@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig
-
 from transformers.utils import logging as transformers_logging
 
 from openautoglm.errors import BackboneError

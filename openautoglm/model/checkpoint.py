@@ -69,7 +69,8 @@ class Checkpoint:
         model = AutoGLMModel(self.config)
         state = {name: tensor.float() for name, tensor in load_file(self.path / WEIGHTS).items()}
         model.load_state_dict(state)
-        return model.eval()
+        model.eval()
+        return model
 
     def tokenizer(self) -> Any:
         return load_tokenizer(self.path)

@@ -104,7 +104,7 @@ class GraphEncoder(nn.Module):
         pooled = scatter(parts, piece_node, dim=0, dim_size=nodes, reduce="sum")  # [N, 2H + 2]
         word = pooled[:, :hidden] / pooled[:, -2:-1].clamp(min=1.0)
         context = pooled[:, hidden:-2] / pooled[:, -1:].clamp(min=1.0)
-        x = self.norm(self.project(torch.cat([word, context], dim=-1)) + self.node_type(node_type))
+        x: Tensor = self.norm(self.project(torch.cat([word, context], dim=-1)) + self.node_type(node_type))
         for layer in self.layers:
             x = layer(x, edge_index, edge_type, edge_weight)
         return x
