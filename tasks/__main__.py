@@ -1,0 +1,62 @@
+"""Run one stage: the `cmd` of every stage in dvc.yaml.
+
+    python -m tasks train          the stage, with params.yaml of this folder
+    python -m tasks code           the code keys that the stages depend on
+    python -m tasks why train      what made it run, or would
+    python -m tasks status --json  which stages would run
+
+A user's fault is one line on stderr and exit code 2; a gate that says no is exit code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from openautoglm.errors import AutoGLMError, UserError
+from tasks import STAGES
+from tasks.code_key import write_code_keys
+
+
+def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
+    """Run stage ``name`` on ``params.yaml`` under ``root``, recorded in MLflow; return its facts."""
+    if name == "code":
+        write_code_keys(root)
+        return {}
+    from openautoglm.params import Params
+    from tasks.tracking import stage_run
+    from tasks.why import remember
+
+    params = Params.load(root / "params.yaml")
+    function: Callable[[Params, Path], Mapping[str, object]] = getattr(import_module(f"tasks.{name}"), name)
+    remember(name, root)
+    with stage_run(name, params, root) as record:
+        facts = function(params, root)
+        record(facts)
+    return facts
+
+
+def main(arguments: list[str]) -> int:
+    name, *rest = arguments or [""]
+    try:
+        if name in ("why", "status"):
+            from tasks.why import main as explain
+
+            return explain(name, rest)
+        if name not in (*STAGES, "code") or rest:
+            raise UserError(f"python -m tasks: expected one of code, {', '.join(STAGES)}, found {' '.join(arguments)!r}")
+        run_stage(name)
+    except AutoGLMError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    # worker processes that a stage starts must find the project the same way
+    sys.path[0] = str(Path.cwd())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,246 @@
+"""What ran, in MLflow: one parent run per pipeline run, one child per stage that ran, one model version per release.
+
+    with stage_run("train", params, root) as record:
+        record(train(params, root))
+
+MLflow holds numbers and pointers, no second copy of any weights. It is imported when a stage really runs, so a run
+in which everything is cached never pays for it; and when it fails, the stage goes on and one line says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from openautoglm.errors import AutoGLMError
+from openautoglm.files import fingerprint, load_json
+from openautoglm.params import Params
+from tasks.code_key import CODE_KEYS
+
+EXPERIMENT = "open-autoglm"
+MODEL = "open-autoglm"
+FLOW_RUN = "AUTOGLM_FLOW_RUN"  # set by the flow door: id of the Prefect run that the stages belong to
+NOT_A_STAGE_FAULT = "tracking: not recorded, the run goes on"
+
+Record = Callable[[Mapping[str, object]], None]
+
+
+@contextmanager
+def stage_run(name: str, params: Params, root: Path) -> Iterator[Record]:
+    """Record the block as a child run; call the yielded function with the facts that the stage returned."""
+    facts: dict[str, object] = {}
+    run = _tried(lambda: _StageRun(name, params, root))
+    status = "FAILED"
+    try:
+        yield facts.update
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    except BaseException as error:
+        facts["error"] = str(error).splitlines()[0] if isinstance(error, AutoGLMError) and str(error) else repr(error)
+        raise
+    finally:
+        if run is not None:
+            _tried(lambda: run.finish(facts, status))
+
+
+class _StageRun:
+    """An open child run, and its parent."""
+
+    def __init__(self, name: str, params: Params, root: Path) -> None:
+        self.name, self.params, self.root = name, params, root.resolve()
+        self.client = _client(self.root)
+        experiment = _experiment(self.client, self.root)
+        close_dead_runs(self.client, experiment)
+        self.parent = _parent(self.client, experiment)
+        self.client.update_run(self.parent, status="RUNNING")
+        tags = {"mlflow.parentRunId": self.parent, "mlflow.source.name": f"python -m tasks {name}", "stage": name}
+        tags |= _process_tags(os.getpid()) | self._fingerprints()
+        self.run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
+        self._log_params()
+
+    def _log_params(self) -> None:
+        from mlflow.entities import Param
+
+        section = self.params.model_dump(by_alias=True)[self.name]
+        self.client.log_batch(self.run, params=[Param(key, str(value)) for key, value in _flat(section).items()])
+
+    def _fingerprints(self) -> dict[str, str]:
+        """sha256 of what the stage read, of its params and of its code."""
+        section = self.params.model_dump(mode="json", by_alias=True)[self.name]
+        tags = {"fingerprint.params": fingerprint(section)}
+        code = self.root / CODE_KEYS / f"{self.name}.json"
+        if code.is_file():
+            tags["fingerprint.code"] = fingerprint(load_json(code))
+        inputs = _inputs(self.root, self.name)
+        return tags | ({"fingerprint.data": fingerprint(inputs)} if inputs else {})
+
+    def finish(self, facts: Mapping[str, object], status: str) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        numbers = {k: v for k, v in _flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        texts = {k: str(v)[:500] for k, v in _flat(facts).items() if k not in numbers}
+        metrics = [Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
+        if self.name == "train":
+            metrics += [Metric(_key(k), v, now, step) for k, v, step in _history(self.root / "reports/training.jsonl")]
+        for start in range(0, len(metrics), 1000):
+            self.client.log_batch(self.run, metrics=metrics[start : start + 1000])
+        self.client.log_batch(self.run, tags=[RunTag(_key(k), v) for k, v in texts.items()])
+        if self.name == "evaluate" and numbers:
+            self.client.log_batch(self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()])
+        if self.name == "publish" and status == "FINISHED":
+            mirror_release(self.client, self.root, self.params.publish.store, self.run)
+        self.client.set_terminated(self.run, status)
+        self.client.set_terminated(self.parent, status)
+
+
+def mirror_release(client: Any, root: Path, store: str, run: str) -> None:
+    """Registry and releases agree: a version per candidate, `champion` and `previous`, or `challenger` when refused."""
+    from mlflow.exceptions import MlflowException
+
+    release = load_json(root / "models/release.json")
+    published, ident = bool(release.get("published")), str(release.get("id") or release.get("fingerprint", ""))
+    try:
+        client.create_registered_model(MODEL, description="Releases of this project's store; weights stay in the store.")
+    except MlflowException:
+        pass  # it is there
+    known = {v.tags.get("release"): v.version for v in client.search_model_versions(f"name='{MODEL}'")}
+    version = known.get(ident)
+    if version is None:
+        location = store if "://" in store else (root / store).as_uri()
+        number = release.get("version")
+        source = f"{location}/manifests/v{number:06d}.json" if published and isinstance(number, int) else location
+        tags = {key: str(release.get(key)) for key in ("fingerprint", "parent", "published")} | {"release": ident}
+        version = client.create_model_version(MODEL, source, run, tags=tags).version
+    aliases = client.get_registered_model(MODEL).aliases
+    champion = aliases.get("champion")
+    if not published:
+        client.set_registered_model_alias(MODEL, "challenger", version)
+    elif champion != version:
+        if champion:
+            client.set_registered_model_alias(MODEL, "previous", champion)
+        client.set_registered_model_alias(MODEL, "champion", version)
+        if "challenger" in aliases:
+            client.delete_registered_model_alias(MODEL, "challenger")
+
+
+def close_dead_runs(client: Any, experiment: str) -> None:
+    """Runs of this machine whose process is gone are over, whatever they last said."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=200):
+        tags = run.data.tags
+        if tags.get("host") == platform.node() and not _alive(tags.get("pid", ""), tags.get("started", "")):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _client(root: Path) -> Any:
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _experiment(client: Any, root: Path) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        try:  # the location is said in full: the default depends on where the process happens to stand
+            return str(client.create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri()))
+        except MlflowException:  # the other door was faster
+            found = client.get_experiment_by_name(EXPERIMENT)
+    return str(found.experiment_id)
+
+
+def _parent(client: Any, experiment: str) -> str:
+    """The parent run of this pipeline run: the flow's, or that of the `dvc` process above us."""
+    door, pid = _door()
+    found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {"door": door, "mlflow.source.name": door.split(":")[0]} | _process_tags(pid)
+    return str(client.create_run(experiment, run_name=f"pipeline {door}", tags=tags).info.run_id)
+
+
+def _door() -> tuple[str, int]:
+    import psutil
+
+    if flow := os.environ.get(FLOW_RUN):
+        return f"flow:{flow}", os.getpid()
+    for process in psutil.Process().parents():
+        command = [Path(part).name for part in process.cmdline()[:3]]
+        if "dvc" in command:
+            return f"dvc:{process.pid}-{int(process.create_time())}", process.pid
+    me = psutil.Process()
+    return f"task:{me.pid}-{int(me.create_time())}", me.pid
+
+
+def _process_tags(pid: int) -> dict[str, str]:
+    import psutil
+
+    return {"host": platform.node(), "pid": str(pid), "started": f"{psutil.Process(pid).create_time():.2f}"}
+
+
+def _alive(pid: str, started: str) -> bool:
+    import psutil
+
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except (psutil.Error, ValueError):
+        return False
+
+
+def _inputs(root: Path, stage: str) -> dict[str, str]:
+    """{path: DVC hash} of the stage's inputs that other stages made."""
+    from ruamel.yaml import YAML
+
+    lock, yaml = root / "dvc.lock", YAML(typ="safe")
+    if not lock.is_file():
+        return {}
+    made = (yaml.load(lock.read_text()) or {}).get("stages", {})
+    outs = {out["path"]: out.get("md5", "") for done in made.values() for out in done.get("outs", [])}
+    deps = yaml.load((root / "dvc.yaml").read_text())["stages"][stage].get("deps", [])
+    return {path: outs[path] for path in deps if path in outs}
+
+
+def _history(path: Path) -> Iterator[tuple[str, float, int]]:
+    """(name, value, step) of every number in the training log."""
+    if not path.is_file():
+        return
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        for key, value in row.items():
+            if key not in ("step", "epoch") and isinstance(value, int | float) and not isinstance(value, bool):
+                yield f"{row['split']}/{key}" if "split" in row else key, float(value), int(row.get("step", 0))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
+def _tried(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        print(f"{NOT_A_STAGE_FAULT}: {type(error).__name__}: {first}", file=sys.stderr)
+        return None
