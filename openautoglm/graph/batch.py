@@ -99,7 +99,7 @@ class GraphBatch:
         both = np.concatenate([forward, forward + edge_counts[of]])  # [E] place of each edge
 
         def placed(first: Array, second: Array, dtype: Any) -> Array:
-            out = np.empty(first.shape[:-1] + (len(both),), dtype)
+            out = np.empty((*first.shape[:-1], len(both)), dtype)
             out[..., both] = np.concatenate([first, second], axis=-1)
             return out
 

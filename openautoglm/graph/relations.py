@@ -1,0 +1,119 @@
+"""From a row of phrases and what stands between them to typed relations.
+
+The parser gives every node a *link*: the relation that its left context announces ("next" where nothing does). Here
+the links become edges, clause by clause:
+
+- a preposition joins the phrase before it and the phrase after it;
+- a verb takes the clause's first phrase as subject and the phrase right behind it as object;
+- a negation or wh-word bears on the first phrase after it, and a relation that crosses a negation is a "not";
+- a clause hangs on the clause before it by the main nodes (the verb, else the last phrase), with the conjunction as type.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from openautoglm.graph.semantic_graph import NODE_TYPES, RELATIONS
+
+VERB = NODE_TYPES.index("verb")
+NEGATION = NODE_TYPES.index("negation")
+WH = NODE_TYPES.index("wh")
+
+NEXT = RELATIONS.index("next")
+SUBJECT = RELATIONS.index("subject")
+OBJECT = RELATIONS.index("object")
+OF = RELATIONS.index("of")
+IF = RELATIONS.index("if")
+BECAUSE = RELATIONS.index("because")
+BUT = RELATIONS.index("but")
+AND = RELATIONS.index("and")
+OR = RELATIONS.index("or")
+IS = RELATIONS.index("is")
+NOT = RELATIONS.index("not")
+ASKS = RELATIONS.index("asks")
+CLAUSE = RELATIONS.index("clause")
+SENTENCE = RELATIONS.index("sentence")
+SAME = RELATIONS.index("same")
+TO = RELATIONS.index("to")
+
+# a link is replaced by one that says more: "and, because of" is a "because"
+RANK = [1] * len(RELATIONS)
+for _rank, _relations in enumerate(((NEXT,), (), (AND, OR), (CLAUSE,), (BECAUSE, IF, BUT), (SENTENCE,))):
+    for _relation in _relations:
+        RANK[_relation] = _rank
+BOUNDARY = [rank >= 3 for rank in RANK]
+FRONTED = 32
+"""A link's upper bits: 1 + the relation of a conjunction that opens the sentence ("If it fails, call me")."""
+
+
+def relate(kinds: list[int], links: list[int], src: array[int], dst: array[int], types: array[int]) -> None:
+    """Append the relations among the nodes of one text; ``kinds`` and ``links`` [nodes]."""
+    last = subject = -1  # in this clause: the phrase just before, the first phrase that no verb has taken
+    anchor = -1  # main node of the clause so far
+    negation = wh = -1  # waiting for the phrase that they bear on
+    front = front_anchor = -1  # a fronted conjunction and the main node of its clause
+    carried = NEXT  # a link that met a negation or wh-word and waits with it
+    for node, (kind, link) in enumerate(zip(kinds, links, strict=True)):
+        relation = link & 31
+        if BOUNDARY[relation]:
+            if negation >= 0 and last >= 0:  # "here? Not." has nothing behind it: it bears on what stands before
+                src.append(negation), dst.append(last), types.append(NOT)
+            if front >= 0:
+                front_anchor = anchor
+            if anchor >= 0:
+                if front >= 0 and relation == CLAUSE:  # main clause → fronted condition, as in "call me if it fails"
+                    src.append(node), dst.append(front_anchor), types.append(front)
+                else:
+                    src.append(anchor), dst.append(node), types.append(relation)
+            front = (link >> 5) - 1
+            last = subject = negation = wh = -1
+            anchor = node
+            relation = NEXT
+            carried = NEXT
+        if kind == NEGATION or kind == WH:
+            waiting = negation if kind == NEGATION else wh
+            if waiting >= 0:
+                src.append(waiting), dst.append(node), types.append(NOT if kind == NEGATION else ASKS)
+            if kind == NEGATION:
+                negation = node
+            else:
+                wh = node
+            if RANK[relation] > RANK[carried]:
+                carried = relation
+            if anchor < 0:
+                anchor = node
+            continue
+        if RANK[carried] > RANK[relation] or relation == NEXT:
+            relation = carried
+        carried = NEXT
+        if wh >= 0:
+            src.append(wh), dst.append(node), types.append(ASKS)
+            wh = -1
+        source = last
+        if last >= 0 and (relation == NEXT or relation == IS):
+            if kind == VERB:
+                if subject >= 0:
+                    source, relation = subject, SUBJECT
+                else:
+                    relation = NEXT
+            elif relation == NEXT and kinds[last] == VERB:
+                relation = OBJECT
+        if negation >= 0:
+            src.append(negation), dst.append(node), types.append(NOT)
+            negation = -1
+            if relation == NEXT or relation == IS or relation == SUBJECT:
+                relation = NOT
+        if source >= 0:
+            src.append(source), dst.append(node), types.append(relation)
+        if kind == VERB:
+            subject = -1
+            if anchor < 0 or kinds[anchor] != VERB:
+                anchor = node
+        else:
+            if subject < 0 and (last < 0 or kinds[last] != VERB):
+                subject = node
+            if anchor < 0 or kinds[anchor] >= NEGATION:  # a wh-word or negation stands in until there is a phrase
+                anchor = node
+        last = node
+    if negation >= 0 and last >= 0:
+        src.append(negation), dst.append(last), types.append(NOT)
