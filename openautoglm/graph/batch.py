@@ -153,7 +153,8 @@ class GraphBatch:
 
     def joint_edge_index(self) -> Array:
         """[2, E] int64: edge_index with node numbers that run through the whole batch."""
-        return self.edge_index + np.repeat(self.node_ptr[:-1], np.diff(self.edge_ptr))
+        joint: Array = self.edge_index + np.repeat(self.node_ptr[:-1], np.diff(self.edge_ptr))
+        return joint
 
     def graph(self, row: int) -> SemanticGraph:
         """One document's graph, each relation once again."""

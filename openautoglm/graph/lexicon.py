@@ -27,6 +27,7 @@ PARTICLE = 13  # top up, send back: belongs to the verb just before
 DATE = 14
 NUMBER = 15
 DEGREE = 16  # how much, how long: belongs to a "how" just before, else content
+WITHOUT = 17  # no, without: a negation that a phrase follows
 CONNECTOR = 32
 
 _CONNECTORS = {
@@ -62,8 +63,9 @@ _CLASSES = {
     MODAL: "do does did can could will would should must may might shall ought",
     BE: "is are was were am be been being i'm we're they're he's she's it's you're that's there's here's im 是",
     HAVE: "have has had having",
-    NEGATION: "not never no none nothing nobody nowhere neither without n't isn't aren't wasn't weren't ain't hasn't "
+    NEGATION: "not never neither n't isn't aren't wasn't weren't ain't hasn't "
     "haven't hadn't isnt arent wasnt werent aint hasnt havent hadnt 不 没 没有 无法 别",
+    WITHOUT: "no none nothing nobody nowhere without",
     NEGATED_MODAL: "don't doesn't didn't can't cannot couldn't won't wouldn't shouldn't mustn't needn't "
     "dont doesnt didnt cant couldnt wont wouldnt shouldnt mustnt",
     WH: "what when where why who whom whose which how what's where's when's why's who's how's whats wheres hows whos "

@@ -6,12 +6,10 @@ the links become edges, clause by clause:
 - a preposition joins the phrase before it and the phrase after it;
 - a verb takes the clause's first phrase as subject and the phrase right behind it as object;
 - a negation or wh-word bears on the first phrase after it, and a relation that crosses a negation is a "not";
-- a clause hangs on the clause before it by the main nodes (the verb, else the last phrase), with the conjunction as type.
+- a clause hangs on the clause before it by the main nodes (the first verb, else the first phrase), with the conjunction as type.
 """
 
 from __future__ import annotations
-
-from array import array
 
 from openautoglm.graph.semantic_graph import NODE_TYPES, RELATIONS
 
@@ -35,6 +33,7 @@ CLAUSE = RELATIONS.index("clause")
 SENTENCE = RELATIONS.index("sentence")
 SAME = RELATIONS.index("same")
 TO = RELATIONS.index("to")
+FROM = RELATIONS.index("from")
 
 # a link is replaced by one that says more: "and, because of" is a "because"
 RANK = [1] * len(RELATIONS)
@@ -46,34 +45,43 @@ FRONTED = 32
 """A link's upper bits: 1 + the relation of a conjunction that opens the sentence ("If it fails, call me")."""
 
 
-def relate(kinds: list[int], links: list[int], src: array[int], dst: array[int], types: array[int]) -> None:
-    """Append the relations among the nodes of one text; ``kinds`` and ``links`` [nodes]."""
+def relate(kinds: list[int], links: list[int]) -> list[int]:
+    """The relations among the nodes of one text as one flat row ``source, target, type, source, …``.
+
+    ``kinds`` and ``links``: [nodes].
+    """
+    found: list[int] = []
     last = subject = -1  # in this clause: the phrase just before, the first phrase that no verb has taken
     anchor = -1  # main node of the clause so far
     negation = wh = -1  # waiting for the phrase that they bear on
     front = front_anchor = -1  # a fronted conjunction and the main node of its clause
+    origin = -1  # what the last "from" belongs to
     carried = NEXT  # a link that met a negation or wh-word and waits with it
     for node, (kind, link) in enumerate(zip(kinds, links, strict=True)):
         relation = link & 31
         if BOUNDARY[relation]:
-            if negation >= 0 and last >= 0:  # "here? Not." has nothing behind it: it bears on what stands before
-                src.append(negation), dst.append(last), types.append(NOT)
+            if (
+                negation >= 0 and last >= 0
+            ):  # "here? Not." has nothing behind it: it bears on what stands before
+                found += (negation, last, NOT)
             if front >= 0:
                 front_anchor = anchor
             if anchor >= 0:
-                if front >= 0 and relation == CLAUSE:  # main clause → fronted condition, as in "call me if it fails"
-                    src.append(node), dst.append(front_anchor), types.append(front)
+                if (
+                    front >= 0 and relation == CLAUSE
+                ):  # main clause → fronted condition, as in "call me if it fails"
+                    found += (node, front_anchor, front)
                 else:
-                    src.append(anchor), dst.append(node), types.append(relation)
+                    found += (anchor, node, relation)
             front = (link >> 5) - 1
             last = subject = negation = wh = -1
             anchor = node
             relation = NEXT
             carried = NEXT
-        if kind == NEGATION or kind == WH:
+        if kind in (NEGATION, WH):
             waiting = negation if kind == NEGATION else wh
             if waiting >= 0:
-                src.append(waiting), dst.append(node), types.append(NOT if kind == NEGATION else ASKS)
+                found += (waiting, node, NOT if kind == NEGATION else ASKS)
             if kind == NEGATION:
                 negation = node
             else:
@@ -87,10 +95,14 @@ def relate(kinds: list[int], links: list[int], src: array[int], dst: array[int],
             relation = carried
         carried = NEXT
         if wh >= 0:
-            src.append(wh), dst.append(node), types.append(ASKS)
+            found += (wh, node, ASKS)
             wh = -1
-        source = last
-        if last >= 0 and (relation == NEXT or relation == IS):
+        if relation != FROM and relation != TO:
+            origin = -1
+        source = origin if relation == TO and origin >= 0 else last  # from A to B: both belong to what moves
+        if relation == FROM:
+            origin = last
+        if last >= 0 and (relation in (NEXT, IS)):
             if kind == VERB:
                 if subject >= 0:
                     source, relation = subject, SUBJECT
@@ -99,12 +111,12 @@ def relate(kinds: list[int], links: list[int], src: array[int], dst: array[int],
             elif relation == NEXT and kinds[last] == VERB:
                 relation = OBJECT
         if negation >= 0:
-            src.append(negation), dst.append(node), types.append(NOT)
+            found += (negation, node, NOT)
             negation = -1
-            if relation == NEXT or relation == IS or relation == SUBJECT:
+            if relation in (NEXT, IS, SUBJECT):
                 relation = NOT
         if source >= 0:
-            src.append(source), dst.append(node), types.append(relation)
+            found += (source, node, relation)
         if kind == VERB:
             subject = -1
             if anchor < 0 or kinds[anchor] != VERB:
@@ -112,8 +124,11 @@ def relate(kinds: list[int], links: list[int], src: array[int], dst: array[int],
         else:
             if subject < 0 and (last < 0 or kinds[last] != VERB):
                 subject = node
-            if anchor < 0 or kinds[anchor] >= NEGATION:  # a wh-word or negation stands in until there is a phrase
+            if (
+                anchor < 0 or kinds[anchor] >= NEGATION
+            ):  # a wh-word or negation stands in until there is a phrase
                 anchor = node
         last = node
     if negation >= 0 and last >= 0:
-        src.append(negation), dst.append(last), types.append(NOT)
+        found += (negation, last, NOT)
+    return found

@@ -1,0 +1,53 @@
+"""graph: data/validated → data/graphs. Run with ``python -m tasks graph``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openautoglm.params import Params
+
+
+def graph(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
+    """Parse every document into a semantic graph; count co-occurrence on the train split only.
+
+    Raises:
+        UserError: a document yields no node and ``graph.empty`` says stop.
+        ParamsError: the spaCy model is not installed.
+    """
+    import numpy as np
+
+    from openautoglm.corpus import Corpus
+    from openautoglm.errors import UserError
+    from openautoglm.graph import GraphBuilder
+
+    chosen = params.graph
+    corpus = Corpus.load(root / "data/validated")
+    graphs, builder = GraphBuilder.from_params(chosen).fit_build(
+        texts=[text or "" for text in corpus.column("text")],
+        doc_ids=corpus.column("doc_id"),
+        train=[split == "train" for split in corpus.column("split")],
+        window=chosen.npmi_window,
+        minimum=chosen.npmi_min,
+        min_count=chosen.npmi_min_count,
+    )
+    empty = [graphs.doc_ids[row] for row in np.flatnonzero(np.diff(graphs.node_ptr) == 0)]
+    if empty and chosen.empty == "stop":
+        raise UserError(
+            f"graph: {len(empty)} of {len(graphs)} documents yield no phrase, such as {', '.join(empty[:3])}; "
+            "remove them from the inbox or set graph.empty to keep",
+            documents=empty,
+        )
+    graphs.save(root / "data/graphs", chosen.shard_documents, builder.vocabulary())
+    nodes, relations = len(graphs.node_type), graphs.edge_type_counts()
+    return {
+        "documents": len(graphs),
+        "nodes": nodes,
+        "edges": sum(relations.values()),
+        "nodes_per_document": nodes / max(len(graphs), 1),
+        "documents_without_nodes": len(empty),
+        "fingerprint": graphs.fingerprint,
+        **{f"edges_{name}": count for name, count in relations.items()},
+    }
