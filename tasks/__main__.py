@@ -26,6 +26,7 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
         write_code_keys(root)
         return {}
     from openautoglm.params import Params
+    from tasks.lineage import remember_release
     from tasks.tracking import stage_run
     from tasks.why import remember
 
@@ -35,6 +36,8 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
     with stage_run(name, params, root) as record:
         facts = function(params, root)
         record(facts)
+    if name == "publish":
+        remember_release(params, root)
     return facts
 
 

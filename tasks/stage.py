@@ -40,6 +40,7 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
 
 dvc.stage.run.cmd_run = _cmd_run  # the only private name of DVC's that is touched; a test holds that it is there
 logging.getLogger("dvc").propagate = False  # else every line of DVC's appears twice under Prefect
+logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state of the step
 
 
 def ensure(name: str, body: Callable[[], object], *, root: Path = Path(), log: Log = print, wait: float = 600.0) -> How:

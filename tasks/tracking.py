@@ -29,6 +29,7 @@ from tasks.code_key import CODE_KEYS
 EXPERIMENT = "open-autoglm"
 MODEL = "open-autoglm"
 FLOW_RUN = "AUTOGLM_FLOW_RUN"  # set by the flow door: id of the Prefect run that the stages belong to
+SWITCH = "AUTOGLM_TRACKING"  # "off": nothing is recorded, and `dvc repro` saves MLflow's import in every stage
 NOT_A_STAGE_FAULT = "tracking: not recorded, the run goes on"
 
 Record = Callable[[Mapping[str, object]], None]
@@ -38,7 +39,7 @@ Record = Callable[[Mapping[str, object]], None]
 def stage_run(name: str, params: Params, root: Path) -> Iterator[Record]:
     """Record the block as a child run; call the yielded function with the facts that the stage returned."""
     facts: dict[str, object] = {}
-    run = _tried(lambda: _StageRun(name, params, root))
+    run = None if os.environ.get(SWITCH) == "off" else _tried(lambda: _StageRun(name, params, root))
     status = "FAILED"
     try:
         yield facts.update
@@ -144,10 +145,10 @@ def close_dead_runs(client: Any, experiment: str) -> None:
 
 
 def _client(root: Path) -> Any:
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
+    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 

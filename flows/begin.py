@@ -1,0 +1,46 @@
+"""What comes before the first stage, and what a shell sees after the last."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from prefect.context import get_run_context
+
+from flows.reaper import sign_in
+from flows.server import ROOT
+from openautoglm.errors import AutoGLMError
+from tasks.__main__ import run_stage
+from tasks.lineage import pin_parent
+from tasks.stage import ensure
+from tasks.tracking import FLOW_RUN
+
+
+def begin(keep_parent: bool) -> None:
+    """Stand in the checkout, close dead runs, refresh the code keys, decide what to train on from."""
+    os.chdir(ROOT)
+    run = get_run_context().flow_run  # type: ignore[union-attr]
+    os.environ[FLOW_RUN] = str(run.id)
+    for name in sign_in(run.id):
+        print(f"closed {name}: its process is gone")
+    ensure("code", lambda: run_stage("code"))
+    if not keep_parent:
+        pin_parent()
+
+
+def run_from_shell(flow: Callable[..., Any], **arguments: Any) -> int:
+    """Call ``flow``; exit code 0: published or unchanged, 1: not published or broken, 2: something given is wrong."""
+    try:
+        flow(**arguments)
+    except AutoGLMError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # Prefect has logged the traceback
+        first = (str(error).splitlines() or [""])[0]
+        print(f"error: {type(error).__name__}: {first}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,77 @@
+"""A stage as a Prefect task: order, retries, time limits and a state; DVC stays the only cache."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import Task, get_run_logger
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, State
+from prefect.tasks import exponential_backoff
+
+from openautoglm.errors import AutoGLMError
+from tasks.__main__ import run_stage
+from tasks.stage import How, ensure
+
+# our own mistakes do not go away by trying again
+PERMANENT = (AutoGLMError, AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A finished stage, handed to the next one so that Prefect draws the line between them."""
+
+    stage: str
+    how: How
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"Step({self.stage}: {self.how}, {self.seconds:.1f} s)"
+
+
+def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
+    """The task that brings stage ``name`` up to date. What DVC finds unchanged ends in a state named `Cached`."""
+
+    def body(*after: Step) -> Step | State[Step]:
+        start = time.monotonic()
+        how = ensure(name, lambda: run_stage(name), log=get_run_logger().info)
+        done = Step(name, how, time.monotonic() - start)
+        if how == "ran":
+            return done
+        return Completed(name="Cached", message=f"DVC: {how}", data=done)
+
+    return Task(
+        body,
+        name=name,
+        task_run_name=name,
+        retries=retries,
+        retry_delay_seconds=exponential_backoff(2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_is_transient,
+        timeout_seconds=hours * 3600,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        log_prints=True,
+    )
+
+
+def _is_transient(task: object, run: object, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, PERMANENT)
+
+
+class OneLine(logging.Filter):
+    """An error that we raised on purpose is said in one line, without a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, AutoGLMError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+for _logger in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_logger).addFilter(OneLine())

@@ -1,0 +1,92 @@
+"""A small copy of this project whose stage bodies take milliseconds: everything else in it is the real thing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tasks import QUIET, STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = Path(__file__).parent / "toy"
+REAL = ["flows", "tasks", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml"]
+LIBRARY = ["__init__.py", "errors.py", "files.py", "params.py", "cli.py", "commands"]
+JUNK = shutil.ignore_patterns("__pycache__")
+
+
+class ToyProject:
+    """A checkout in ``root``; every door is a process of its own, as it is for a user."""
+
+    def __init__(self, root: Path, api_url: str) -> None:
+        self.root, self.api_url = root, api_url
+
+    @classmethod
+    def create(cls, root: Path, api_url: str = "") -> ToyProject:
+        for name in [*REAL, *(f"openautoglm/{name}" for name in LIBRARY)]:
+            _copy(ROOT / name, root / name)
+        for stage in STAGES:  # no real body is ever left in
+            (root / f"tasks/{stage}.py").unlink(missing_ok=True)
+        shutil.copytree(TOY, root, dirs_exist_ok=True, ignore=JUNK)
+        (root / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+        for command in (["git", "init", "-q"], ["git", "add", "-A"], [*GIT, "commit", "-qm", "toy"]):
+            subprocess.run(command, cwd=root, check=True)
+        (root / "inbox").mkdir()
+        (root / "inbox/0001-a.txt").write_text("one\ntwo\n")
+        return cls(root, api_url)
+
+    def env(self, **more: str) -> dict[str, str]:
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "AUTOGLM", "MLFLOW", "DVC", "GIT_"))}
+        server = {"PREFECT_API_URL": self.api_url} if self.api_url else {}
+        path = f"{Path(sys.executable).parent}:{keep['PATH']}"
+        keep |= QUIET | server | {"AUTOGLM_TRACKING": "off"}
+        return keep | {"PATH": path, "SHELL": "/bin/sh", "PREFECT_LOGGING_LEVEL": "INFO"} | more
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.root, env=self.env(**env), stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *command: str, code: int | None = 0, **env: str) -> str:
+        process = self.start(*command, **env)
+        output, _ = process.communicate(timeout=240)
+        assert code is None or process.returncode == code, f"{command} ended with {process.returncode}:\n{output}"
+        return output
+
+    def flow(self, *arguments: str, code: int | None = 0, **env: str) -> str:
+        return self.run(sys.executable, "-m", "flows.pipeline", *arguments, code=code, **env)
+
+    def repro(self, *arguments: str, code: int | None = 0) -> str:
+        return self.run("dvc", "repro", *arguments, code=code)
+
+    def status(self) -> str:
+        return self.run("dvc", "status")
+
+    def calls(self) -> list[str]:
+        path = self.root / "calls"
+        return path.read_text().splitlines() if path.is_file() else []
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert old in text, f"{old!r} not in {name}"
+        path.write_text(text.replace(old, new))
+
+
+GIT = ["git", "-c", "user.name=toy", "-c", "user.email=toy@example.org"]
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=JUNK)
+    elif source.is_file():
+        shutil.copy(source, target)
+
+
+def fates(output: str) -> dict[str, str]:
+    """{stage: ran | restored}, from the line that a flow prints; stages left out were cached."""
+    (line,) = [line for line in output.splitlines() if "steps    " in line]
+    words = line.split("steps    ")[1]
+    return {} if words == "all cached" else dict(part.split() for part in words.split(", "))

@@ -1,0 +1,6 @@
+"""Toy: conversion."""
+
+
+def convert(model: int) -> list[int]:
+    """Put it in a list."""
+    return [model]
