@@ -28,6 +28,7 @@ DATE = 14
 NUMBER = 15
 DEGREE = 16  # how much, how long: belongs to a "how" just before, else content
 WITHOUT = 17  # no, without: a negation that a phrase follows
+LIKE = 18  # a verb after "I would", else a comparison
 CONNECTOR = 32
 
 _CONNECTORS = {
@@ -44,7 +45,7 @@ _CONNECTORS = {
     "but": "but although though however yet except despite whereas 但是 但",
     "and": "and plus 和",
     "or": "or nor either 或",
-    "than": "than like as unlike",
+    "than": "than as unlike",
     "before": "before until till prior",
     "after": "after once following",
     "clause": "so then while therefore hence",
@@ -52,7 +53,7 @@ _CONNECTORS = {
 _CLASSES = {
     STOP: "a an the this that these those my your his her its our their mine yours hers ours theirs me him us them "
     "myself yourself itself himself herself ourselves themselves some any each every both all most more "
-    "another other such own same few several there here please pls thanks thank hi hello hey ok okay yes yeah well oh "
+    "another other such own same few several there here thanks thank hi hello hey ok okay yes yeah well oh "
     "sir madam dear etc let lets let's one ones something anything everything someone anyone everyone lot lots bit kind "
     "的 了 吗 呢 吧 我 你 您 他 她 它 们 我们 你们 他们 这 那 也 都 很 请",
     ADVERB: "still just already really very too quite always ever even only again now soon currently recently actually "
@@ -60,7 +61,7 @@ _CLASSES = {
     "definitely certainly exactly instead anymore possibly kindly quickly immediately automatically",
     SUBJECT: "i we they he she i'll we'll they'll he'll she'll i'd we'd they'd he'd she'd i've we've they've",
     PRONOUN: "it you it'll you'll it'd you'd you've there'll u",
-    MODAL: "do does did can could will would should must may might shall ought",
+    MODAL: "do does did can could will would should must may might shall ought please pls",
     BE: "is are was were am be been being i'm we're they're he's she's it's you're that's there's here's im 是",
     HAVE: "have has had having",
     NEGATION: "not never neither n't isn't aren't wasn't weren't ain't hasn't "
@@ -76,6 +77,7 @@ _CLASSES = {
     "saturdays sundays noon midnight 今天 明天 昨天",
     NUMBER: "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand "
     "million billion dozen half twice",
+    LIKE: "like",
     DEGREE: "much many long often far big large fast quick soon old early late come",
 }
 # bases that are verbs wherever they stand, and bases that are as often nouns; regular forms are made below
@@ -90,7 +92,7 @@ _VERBS = (
     "unlock update upgrade verify wait want withdraw write need keep become build"
 )
 _VERBS_OR_NOUNS = (
-    "access answer bill block book call change charge check claim click close cost debit delay deliver drop exchange "
+    "access answer bill block book call change charge check claim click close cost debit delay deliver drop email exchange "
     "expense fee fund guess help hope increase issue link list load lock log look mail match move name offer open "
     "order pass pend plan post press print purchase question rate read refund register reply report request reverse "
     "review run save scan search set ship sign sound spend spot step store support swap switch talk test touch track "

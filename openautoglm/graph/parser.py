@@ -31,6 +31,7 @@ from openautoglm.graph.relations import (
     RANK,
     SAME,
     SENTENCE,
+    THAN,
     TO,
     relate,
 )
@@ -116,6 +117,8 @@ class FastParser:
                         kind = 0
                     elif kind == lex.VERB_OR_NOUN:
                         kind = lex.VERB if expect or fresh else 0
+                elif kind == lex.LIKE:
+                    kind = lex.VERB if expect == _SURE else lex.CONNECTOR + THAN
                 elif kind == lex.DEGREE:
                     how = kinds and kinds[-1] == WH and span[-1] + 1 == start
                     kind = lex.DEGREE if how else 0
@@ -197,7 +200,9 @@ class FastParser:
                     link = IS
                 continue
             elif kind == lex.MODAL:
-                expect = _SURE
+                # "how long does delivery take": without a subject before it, the next word may be that
+                inverted = expect != _SURE and (not kinds or link in (SENTENCE, CLAUSE) or kinds[-1] == WH)
+                expect = _LIKELY if inverted else _SURE
                 continue
             elif kind == lex.HAVE:
                 expect = _LIKELY

@@ -33,6 +33,7 @@ CLAUSE = RELATIONS.index("clause")
 SENTENCE = RELATIONS.index("sentence")
 SAME = RELATIONS.index("same")
 TO = RELATIONS.index("to")
+THAN = RELATIONS.index("than")
 FROM = RELATIONS.index("from")
 
 # a link is replaced by one that says more: "and, because of" is a "because"
