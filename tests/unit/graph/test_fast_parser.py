@@ -88,7 +88,10 @@ ROWS = [tuple(line.strip() for line in block.splitlines()) for block in TABLE.st
 def test_sentence(text: str, phrases: str, relations: str) -> None:
     graph = FastParser("bigrams").parse(text)
     names = graph.phrases(text)
-    assert " ".join(f"{name}/{NODE_TYPES[node.type]}" for name, node in zip(names, graph.nodes, strict=True)) == phrases
+    assert (
+        " ".join(f"{name}/{NODE_TYPES[node.type]}" for name, node in zip(names, graph.nodes, strict=True))
+        == phrases
+    )
     assert "; ".join(f"{a} -{r}> {b}" for a, r, b in graph.triples(text)) == relations.strip("-")
 
 
@@ -112,7 +115,9 @@ def test_money(number: str) -> None:
     assert [NODE_TYPES[node.type] for node in parse(f"the fee of {number} is wrong").nodes][1] == "money"
 
 
-@pytest.mark.parametrize("date", ["2024-05-12", "3 pm", "12:30", "5 May 2024", "two", "2 weeks", "1st", "tomorrow"])
+@pytest.mark.parametrize(
+    "date", ["2024-05-12", "3 pm", "12:30", "5 May 2024", "two", "2 weeks", "1st", "tomorrow"]
+)
 def test_date(date: str) -> None:
     kind = NODE_TYPES[parse(f"it arrived {date}").nodes[1].type]
     assert kind == ("number" if date == "two" else "date")
@@ -154,7 +159,9 @@ def test_jieba_is_asked_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> Non
     text = "我 信用卡支付失败"
     parser = FastParser()
     assert parser.recipe == {"parser": "fast", "segmenter": "jieba"}
-    monkeypatch.setattr(fake, "tokenize", lambda run: [] if run == "我" else [("", 0, 3), ("", 3, 5), ("", 5, 7)])
+    monkeypatch.setattr(
+        fake, "tokenize", lambda run: [] if run == "我" else [("", 0, 3), ("", 3, 5), ("", 5, 7)]
+    )
     assert parser.parse(text).phrases(text) == ["信用卡", "支付", "失败"]
 
 
