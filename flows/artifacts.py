@@ -30,7 +30,9 @@ def gate(ended: Sequence[Step | State[Step]], root: Path = ROOT) -> str:
     release = _read(root / "models/release.json")
     gates, pages = gate_rows(root, release), links(root)
     create_table_artifact(gates, key="gates", description="what the candidate had to pass")
-    create_markdown_artifact(summary(root, release, steps), key="summary", description=str(release.get("id", "")))
+    create_markdown_artifact(
+        summary(root, release, steps), key="summary", description=str(release.get("id", ""))
+    )
     for name, url in pages.items():
         create_link_artifact(url, key=name, link_text=name)
     print("\n".join(shown(release, steps, gates, pages, root)))
@@ -44,7 +46,10 @@ def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:
     """One row per gate: the release's own list, which has the evaluation's and the export's, or the evaluation's."""
     found = release.get("gates") or _read(root / "reports/evaluation.json").get("gates") or []
     if isinstance(found, Mapping):
-        found = [{"name": name, **(value if isinstance(value, Mapping) else {"passed": value})} for name, value in found.items()]
+        found = [
+            {"name": name, **(value if isinstance(value, Mapping) else {"passed": value})}
+            for name, value in found.items()
+        ]
     return [
         {
             "gate": item.get("name", "?"),
@@ -60,7 +65,12 @@ def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:
 def summary(root: Path, release: Mapping[str, Any], steps: Sequence[Step]) -> str:
     """Markdown: steps, metrics against the parent, size of the delta against the full model."""
     verdict = "published" if release.get("published") else "refused"
-    lines = [f"# {release.get('id', 'no release')} {verdict}", "", "| stage | how | seconds |", "|---|---|---:|"]
+    lines = [
+        f"# {release.get('id', 'no release')} {verdict}",
+        "",
+        "| stage | how | seconds |",
+        "|---|---|---:|",
+    ]
     lines += [f"| {step.stage} | {step.how} | {step.seconds:.1f} |" for step in steps]
     lines += ["", "| metric | parent | now |", "|---|---:|---:|"]
     lines += [f"| {name} | {_number(before)} | {_number(now)} |" for name, before, now in metric_rows(root)]
@@ -71,7 +81,9 @@ def metric_rows(root: Path) -> list[tuple[str, Any, Any]]:
     """(metric, the parent's value on the same exam or None, the candidate's)."""
     evaluation = _read(root / "reports/evaluation.json")
     parent = evaluation.get("parent")
-    before = parent.get("metrics", {}) if isinstance(parent, Mapping) else evaluation.get("parent_metrics") or {}
+    before = (
+        parent.get("metrics", {}) if isinstance(parent, Mapping) else evaluation.get("parent_metrics") or {}
+    )
     now = evaluation.get("metrics", {})
     return [(name, before.get(name), now[name]) for name in ("accuracy", "macro_f1", "ece") if name in now]
 
@@ -94,16 +106,24 @@ def links(root: Path) -> dict[str, str]:
 
 
 def shown(
-    release: Mapping[str, Any], steps: Sequence[Step], gates: Sequence[Row], pages: Mapping[str, str], root: Path
+    release: Mapping[str, Any],
+    steps: Sequence[Step],
+    gates: Sequence[Row],
+    pages: Mapping[str, str],
+    root: Path,
 ) -> list[str]:
     """The same in a terminal."""
     done = ", ".join(f"{step.stage} {step.how}" for step in steps if step.how != "cached")
     lines = ["", f"steps    {done or 'all cached'}"]
     for row in gates:
         mark = "pass" if row["passed"] else "FAIL"
-        lines.append(f"gate     {mark} {row['gate']:<12} {row['value']!s:>8} (bound {row['bound']}) {row['reason']}")
+        lines.append(
+            f"gate     {mark} {row['gate']:<12} {row['value']!s:>8} (bound {row['bound']}) {row['reason']}"
+        )
     for name, before, now in metric_rows(root):
-        lines.append(f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})"))
+        lines.append(
+            f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})")
+        )
     verdict = "published" if release.get("published") else "refused"
     lines.append(f"release  {release.get('id', '?')} {verdict}; {size_line(release)}")
     return [*lines, *(f"{name:<8} {url}" for name, url in pages.items())]

@@ -1,6 +1,6 @@
 """From raw texts to a published release.
 
-    python -m flows.pipeline        or: autoglm run, or from Prefect's UI after `make up`
+python -m flows.pipeline        or: autoglm run, or from Prefect's UI after `make up`
 """
 
 from __future__ import annotations

@@ -22,7 +22,11 @@ def sign_in(flow_run: UUID) -> list[str]:
     """Note whose process ``flow_run`` is, and close the runs whose process is gone; return their names."""
     with get_client(sync_client=True) as client:
         me = psutil.Process()
-        mine = {"autoglm.host": platform.node(), "autoglm.pid": str(me.pid), "autoglm.started": f"{me.create_time():.2f}"}
+        mine = {
+            "autoglm.host": platform.node(),
+            "autoglm.pid": str(me.pid),
+            "autoglm.started": f"{me.create_time():.2f}",
+        }
         client.update_flow_run_labels(flow_run, mine)
         running = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(LIVE), limit=100)
         dead = [run for run in running if run.id != flow_run and _is_dead(run)]

@@ -17,7 +17,16 @@ from tasks.__main__ import run_stage
 from tasks.stage import How, ensure
 
 # our own mistakes do not go away by trying again
-PERMANENT = (AutoGLMError, AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError, ValueError)
+PERMANENT = (
+    AutoGLMError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def main(arguments: list[str]) -> int:
 
             return explain(name, rest)
         if name not in (*STAGES, "code") or rest:
-            raise UserError(f"python -m tasks: expected one of code, {', '.join(STAGES)}, found {' '.join(arguments)!r}")
+            raise UserError(
+                f"python -m tasks: expected one of code, {', '.join(STAGES)}, found {' '.join(arguments)!r}"
+            )
         run_stage(name)
     except AutoGLMError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -150,7 +150,9 @@ class Module:
         everything, wanted = ALL in names, {*names, "__getattr__"}
         kept: set[ast.stmt] = set()
         while grown := [
-            fact for fact in self._facts if fact[0] not in kept and (everything or fact[1] or fact[2] & wanted)
+            fact
+            for fact in self._facts
+            if fact[0] not in kept and (everything or fact[1] or fact[2] & wanted)
         ]:
             for node, _, _, refers in grown:
                 kept.add(node)
@@ -196,7 +198,9 @@ def _binds(node: ast.stmt) -> set[str]:
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {alias.asname or alias.name.split(".")[0] for alias in node.names}
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return {
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
 
 
 def _refers(node: ast.stmt) -> set[str]:
@@ -209,7 +213,11 @@ def _strip(tree: ast.Module) -> None:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
-            node.body = [part for part in node.body if not (isinstance(part, ast.If) and _name(part.test) == "TYPE_CHECKING")]
+            node.body = [
+                part
+                for part in node.body
+                if not (isinstance(part, ast.If) and _name(part.test) == "TYPE_CHECKING")
+            ]
 
 
 def _computed(tree: ast.Module) -> list[ast.stmt]:
@@ -220,7 +228,8 @@ def _computed(tree: ast.Module) -> list[ast.stmt]:
         if isinstance(node, ast.ClassDef)
         for part in node.body
         if isinstance(part, ast.FunctionDef)
-        and not {_name(d) for d in part.decorator_list} & {"model_validator", "field_validator", "classmethod"}
+        and not {_name(d) for d in part.decorator_list}
+        & {"model_validator", "field_validator", "classmethod"}
     ]
 
 

@@ -19,7 +19,9 @@ LEARNT = Path(".autoglm/lineage.json")  # {release id: names that were in the in
 Head = Callable[[str, str], str | None]
 
 
-def pin_parent(root: Path = Path(), head: Head | None = None, log: Callable[[str], object] = print) -> str | None:
+def pin_parent(
+    root: Path = Path(), head: Head | None = None, log: Callable[[str], object] = print
+) -> str | None:
     """Set `train.parent` for the inbox as it is now; return it. ``head`` gives a channel's release id."""
     from tasks.stage import input_hash
 
@@ -34,7 +36,11 @@ def pin_parent(root: Path = Path(), head: Head | None = None, log: Callable[[str
     grown = learnt is not None and set(learnt) <= set(entries(root / inbox))
     parent = newest if grown else None
     if set_values(root / "params.yaml", {"train.parent": parent}):
-        why = "the inbox grew" if grown else "the inbox no longer holds all that the release in service learnt from"
+        why = (
+            "the inbox grew"
+            if grown
+            else "the inbox no longer holds all that the release in service learnt from"
+        )
         log(f"train.parent: {params.train.parent or 'null'} -> {parent or 'null'}, {why}")
     return parent
 

@@ -38,12 +38,16 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
         body()
 
 
-dvc.stage.run.cmd_run = _cmd_run  # the only private name of DVC's that is touched; a test holds that it is there
+dvc.stage.run.cmd_run = (
+    _cmd_run  # the only private name of DVC's that is touched; a test holds that it is there
+)
 logging.getLogger("dvc").propagate = False  # else every line of DVC's appears twice under Prefect
 logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state of the step
 
 
-def ensure(name: str, body: Callable[[], object], *, root: Path = Path(), log: Log = print, wait: float = 600.0) -> How:
+def ensure(
+    name: str, body: Callable[[], object], *, root: Path = Path(), log: Log = print, wait: float = 600.0
+) -> How:
     """Bring stage ``name`` up to date, calling ``body`` only when neither workspace nor cache has its outputs.
 
     A lock that another DVC process holds is waited for, at most ``wait`` seconds: it fails no stage.
@@ -66,7 +70,9 @@ def ensure(name: str, body: Callable[[], object], *, root: Path = Path(), log: L
             time.sleep(1)
 
 
-def input_hash(stage: str, path: str, *, root: Path = Path(), wait: float = 600.0) -> tuple[str | None, str | None]:
+def input_hash(
+    stage: str, path: str, *, root: Path = Path(), wait: float = 600.0
+) -> tuple[str | None, str | None]:
     """(hash in dvc.lock, hash on disk) of the dependency ``path`` of ``stage``; None: not there."""
     until = time.monotonic() + wait
     while True:
@@ -98,6 +104,8 @@ def _repo(root: Path) -> Iterator[Any]:
 
 def _root_cause(error: BaseException) -> BaseException:
     """What a stage raised: below DVC's wrappers, if there is anything."""
-    while isinstance(error, DvcException) and not isinstance(error, LockError) and error.__cause__ is not None:
+    while (
+        isinstance(error, DvcException) and not isinstance(error, LockError) and error.__cause__ is not None
+    ):
         error = error.__cause__
     return error

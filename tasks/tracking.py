@@ -17,7 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ from tasks.code_key import CODE_KEYS
 EXPERIMENT = "open-autoglm"
 MODEL = "open-autoglm"
 FLOW_RUN = "AUTOGLM_FLOW_RUN"  # set by the flow door: id of the Prefect run that the stages belong to
-SWITCH = "AUTOGLM_TRACKING"  # "off": nothing is recorded, and `dvc repro` saves MLflow's import in every stage
+SWITCH = (
+    "AUTOGLM_TRACKING"  # "off": nothing is recorded, and `dvc repro` saves MLflow's import in every stage
+)
 NOT_A_STAGE_FAULT = "tracking: not recorded, the run goes on"
 
 Record = Callable[[Mapping[str, object]], None]
@@ -48,7 +50,9 @@ def stage_run(name: str, params: Params, root: Path) -> Iterator[Record]:
         status = "KILLED"
         raise
     except BaseException as error:
-        facts["error"] = str(error).splitlines()[0] if isinstance(error, AutoGLMError) and str(error) else repr(error)
+        facts["error"] = (
+            str(error).splitlines()[0] if isinstance(error, AutoGLMError) and str(error) else repr(error)
+        )
         raise
     finally:
         if run is not None:
@@ -65,7 +69,11 @@ class _StageRun:
         close_dead_runs(self.client, experiment)
         self.parent = _parent(self.client, experiment)
         self.client.update_run(self.parent, status="RUNNING")
-        tags = {"mlflow.parentRunId": self.parent, "mlflow.source.name": f"python -m tasks {name}", "stage": name}
+        tags = {
+            "mlflow.parentRunId": self.parent,
+            "mlflow.source.name": f"python -m tasks {name}",
+            "stage": name,
+        }
         tags |= _process_tags(os.getpid()) | self._fingerprints()
         self.run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
         self._log_params()
@@ -74,7 +82,9 @@ class _StageRun:
         from mlflow.entities import Param
 
         section = self.params.model_dump(by_alias=True)[self.name]
-        self.client.log_batch(self.run, params=[Param(key, str(value)) for key, value in _flat(section).items()])
+        self.client.log_batch(
+            self.run, params=[Param(key, str(value)) for key, value in _flat(section).items()]
+        )
 
     def _fingerprints(self) -> dict[str, str]:
         """sha256 of what the stage read, of its params and of its code."""
@@ -90,16 +100,22 @@ class _StageRun:
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
-        numbers = {k: v for k, v in _flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        numbers = {
+            k: v for k, v in _flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)
+        }
         texts = {k: str(v)[:500] for k, v in _flat(facts).items() if k not in numbers}
         metrics = [Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
         if self.name == "train":
-            metrics += [Metric(_key(k), v, now, step) for k, v, step in _history(self.root / "reports/training.jsonl")]
+            metrics += [
+                Metric(_key(k), v, now, step) for k, v, step in _history(self.root / "reports/training.jsonl")
+            ]
         for start in range(0, len(metrics), 1000):
             self.client.log_batch(self.run, metrics=metrics[start : start + 1000])
         self.client.log_batch(self.run, tags=[RunTag(_key(k), v) for k, v in texts.items()])
         if self.name == "evaluate" and numbers:
-            self.client.log_batch(self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()])
+            self.client.log_batch(
+                self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
+            )
         if self.name == "publish" and status == "FINISHED":
             mirror_release(self.client, self.root, self.params.publish.store, self.run)
         self.client.set_terminated(self.run, status)
@@ -111,18 +127,23 @@ def mirror_release(client: Any, root: Path, store: str, run: str) -> None:
     from mlflow.exceptions import MlflowException
 
     release = load_json(root / "models/release.json")
-    published, ident = bool(release.get("published")), str(release.get("id") or release.get("fingerprint", ""))
-    try:
-        client.create_registered_model(MODEL, description="Releases of this project's store; weights stay in the store.")
-    except MlflowException:
-        pass  # it is there
+    published, ident = (
+        bool(release.get("published")),
+        str(release.get("id") or release.get("fingerprint", "")),
+    )
+    with suppress(MlflowException):  # it is there
+        client.create_registered_model(MODEL, description="Releases; the weights stay in their store.")
     known = {v.tags.get("release"): v.version for v in client.search_model_versions(f"name='{MODEL}'")}
     version = known.get(ident)
     if version is None:
         location = store if "://" in store else (root / store).as_uri()
         number = release.get("version")
-        source = f"{location}/manifests/v{number:06d}.json" if published and isinstance(number, int) else location
-        tags = {key: str(release.get(key)) for key in ("fingerprint", "parent", "published")} | {"release": ident}
+        source = (
+            f"{location}/manifests/v{number:06d}.json" if published and isinstance(number, int) else location
+        )
+        tags = {key: str(release.get(key)) for key in ("fingerprint", "parent", "published")} | {
+            "release": ident
+        }
         version = client.create_model_version(MODEL, source, run, tags=tags).version
     aliases = client.get_registered_model(MODEL).aliases
     champion = aliases.get("champion")
@@ -159,7 +180,9 @@ def _experiment(client: Any, root: Path) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:  # the location is said in full: the default depends on where the process happens to stand
-            return str(client.create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri()))
+            return str(
+                client.create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri())
+            )
         except MlflowException:  # the other door was faster
             found = client.get_experiment_by_name(EXPERIMENT)
     return str(found.experiment_id)
@@ -223,8 +246,16 @@ def _history(path: Path) -> Iterator[tuple[str, float, int]]:
     for line in path.read_text().splitlines():
         row = json.loads(line)
         for key, value in row.items():
-            if key not in ("step", "epoch") and isinstance(value, int | float) and not isinstance(value, bool):
-                yield f"{row['split']}/{key}" if "split" in row else key, float(value), int(row.get("step", 0))
+            if (
+                key not in ("step", "epoch")
+                and isinstance(value, int | float)
+                and not isinstance(value, bool)
+            ):
+                yield (
+                    f"{row['split']}/{key}" if "split" in row else key,
+                    float(value),
+                    int(row.get("step", 0)),
+                )
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Why a stage runs: its inputs, params and code against what dvc.lock remembers.
 
-    python -m tasks why train
-    python -m tasks status --json
+python -m tasks why train
+python -m tasks status --json
 """
 
 from __future__ import annotations
@@ -73,7 +73,11 @@ def locked_entry(stage: str, root: Path = Path()) -> dict[str, Any]:
     from ruamel.yaml import YAML
 
     lock = root / "dvc.lock"
-    entry = (YAML(typ="safe").load(lock.read_text()) or {}).get("stages", {}).get(stage) if lock.is_file() else None
+    entry = (
+        (YAML(typ="safe").load(lock.read_text()) or {}).get("stages", {}).get(stage)
+        if lock.is_file()
+        else None
+    )
     if entry is None:
         return {}
     params = entry.get("params", {}).get("params.yaml", {})
@@ -103,7 +107,9 @@ def _differences(stage: str, before: Mapping[str, Any], after: Mapping[str, Any]
         if old == new:
             continue
         if path.startswith(CODE_KEYS.as_posix()):
-            told += _code_changes(_old_code(stage, before, root), _old_code(stage, after, root)) or ["code changed"]
+            told += _code_changes(_old_code(stage, before, root), _old_code(stage, after, root)) or [
+                "code changed"
+            ]
         else:
             told.append(f"input {path} {'new' if old is None else 'gone' if new is None else 'modified'}")
     for name in sorted({*before["params"], *after.get("params", {})}):

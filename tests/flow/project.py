@@ -38,7 +38,11 @@ class ToyProject:
         return cls(root, api_url)
 
     def env(self, **more: str) -> dict[str, str]:
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "AUTOGLM", "MLFLOW", "DVC", "GIT_"))}
+        keep = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("PREFECT", "AUTOGLM", "MLFLOW", "DVC", "GIT_"))
+        }
         server = {"PREFECT_API_URL": self.api_url} if self.api_url else {}
         path = f"{Path(sys.executable).parent}:{keep['PATH']}"
         keep |= QUIET | server | {"AUTOGLM_TRACKING": "off"}
@@ -46,12 +50,16 @@ class ToyProject:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.root, env=self.env(**env), stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.env(**env), stdout=pipe, stderr=subprocess.STDOUT, text=True
+        )
 
     def run(self, *command: str, code: int | None = 0, **env: str) -> str:
         process = self.start(*command, **env)
         output, _ = process.communicate(timeout=240)
-        assert code is None or process.returncode == code, f"{command} ended with {process.returncode}:\n{output}"
+        assert code is None or process.returncode == code, (
+            f"{command} ended with {process.returncode}:\n{output}"
+        )
         return output
 
     def flow(self, *arguments: str, code: int | None = 0, **env: str) -> str:

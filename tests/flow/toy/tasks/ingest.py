@@ -17,7 +17,11 @@ def ingest(params: Params, root: Path = Path()) -> dict[str, object]:
         raise SourceError("inbox/a.txt: not a table, found a poem; give JSONL, CSV or Parquet")
     with (root / "calls").open("a") as calls:
         calls.write(f"ingest {os.getpid()}\n")
-    lines = [line for path in sorted((root / params.ingest.inbox).iterdir()) for line in path.read_text().splitlines()]
+    lines = [
+        line
+        for path in sorted((root / params.ingest.inbox).iterdir())
+        for line in path.read_text().splitlines()
+    ]
     (root / "data/corpus").mkdir(parents=True, exist_ok=True)
     (root / "data/corpus/part.txt").write_text("\n".join(lines))
     return {"rows": len(lines)}

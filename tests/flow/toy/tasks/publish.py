@@ -14,6 +14,15 @@ def publish(params: Params, root: Path = Path()) -> dict[str, object]:
     published = all(gate["passed"] for gate in gates)
     release = store.publish(fingerprint([model, params.train.parent])) if published else None
     save_json(root / "models/release/manifest.json", {"model": model})
-    facts = {"published": published, "gates": gates, "parent": params.train.parent, "full_bytes": 100, "delta_bytes": 10}
-    save_json(root / "models/release.json", facts | ({"id": release.id, "version": release.version} if release else {}))
+    facts = {
+        "published": published,
+        "gates": gates,
+        "parent": params.train.parent,
+        "full_bytes": 100,
+        "delta_bytes": 10,
+    }
+    save_json(
+        root / "models/release.json",
+        facts | ({"id": release.id, "version": release.version} if release else {}),
+    )
     return {"published": published}

@@ -1,0 +1,59 @@
+# make run: set up once, then the whole way on the built-in sample. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+SYSTEM_PYTHON := $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+
+# every `python`, `dvc` and `prefect` below, also the one that DVC starts, is the environment's own
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export GX_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup run test test-all lint up down bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
+
+setup: $(STAMP)  ## the environment in .venv, made again when constraints.txt or pyproject.toml change
+
+$(STAMP): constraints.txt pyproject.toml
+	@test -n "$(SYSTEM_PYTHON)" || { echo "no python3 found: install Python 3.11 or later"; exit 2; }
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(SYSTEM_PYTHON) is too old: install Python 3.11 or later"; exit 2; }
+	@test -x $(PYTHON) || $(SYSTEM_PYTHON) -m venv $(VENV)
+	@if test "$$(cat $(STAMP) 2>/dev/null)" != "$$(cat $^ | sha256sum)"; then \
+		echo "installing into $(VENV) (about 3 GB, a few minutes) ..." && \
+		$(PYTHON) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev]'; fi
+	@cat $^ | sha256sum > $@
+
+run: setup  ## the whole pipeline on the built-in sample: v1, then a second batch as a delta, v2
+	@autoglm demo
+
+test: setup  ## tests without the slow ones
+	@pytest -q
+
+test-all: setup  ## every test
+	@pytest -q -m ''
+
+lint: setup  ## format, lint, types, import direction, stage names
+	@ruff check . && ruff format --check . && mypy && lint-imports --no-cache && python infra/check_stage_names.py
+
+up: setup  ## Prefect server, worker and MLflow pages on this machine
+	@python infra/servers.py up
+
+down: setup  ## stop what `make up` started
+	@python infra/servers.py down
+
+bench: setup  ## medians and ratios, printed
+	@python -m tests.bench
+
+clean:  ## remove what runs made; keeps the inbox, the releases and .venv
+	@rm -rf data/corpus data/validated data/quarantine data/graphs models reports .autoglm/code .autoglm/train .autoglm/parents \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -1,0 +1,47 @@
+"""The checkout a command works in: the library may not import flows or tasks, so it starts them as programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from openautoglm.errors import UserError
+
+MARKS = ("params.yaml", "dvc.yaml", "flows", "tasks")
+
+
+def root() -> Path:
+    """The nearest folder, from here upwards, that is an Open-AutoGLM checkout.
+
+    Raises:
+        UserError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if all((folder / mark).exists() for mark in MARKS):
+            return folder
+    raise UserError(f"{here}: not in an Open-AutoGLM checkout (params.yaml, dvc.yaml); change into one")
+
+
+def python(folder: Path, *arguments: str) -> int:
+    """Run this Python on ``arguments`` in ``folder``, its output ours; return the exit code."""
+    bin_first = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, env=os.environ | bin_first)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the child got it too and ends in its own way
+
+
+def program(arguments: Sequence[str]) -> None:
+    """As :func:`python` in the checkout, and leave with its exit code when that is not 0."""
+    code = python(root(), *arguments)
+    if code:
+        # a shell's way to say that a signal ended it
+        raise click.exceptions.Exit(code if code > 0 else 128 - code)

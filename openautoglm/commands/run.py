@@ -1,0 +1,50 @@
+"""autoglm run"""
+
+from __future__ import annotations
+
+import click
+
+from openautoglm.commands._batches import assignments, change_params, put, replace
+from openautoglm.commands._checkout import program, root
+from openautoglm.errors import UserError
+
+
+@click.command(epilog="Example: autoglm run --data tickets.jsonl --set train.epochs=2")
+@click.option(
+    "--data", multiple=True, metavar="SRC", help="Replace what is in the inbox: a file, folder or URL."
+)
+@click.option("--add", multiple=True, metavar="SRC", help="Add to what is in the inbox.")
+@click.option("--set", "pairs", multiple=True, metavar="SECTION.KEY=VALUE", help="Change params.yaml first.")
+@click.option("--stream", is_flag=True, help="One run after each of STREAMED, as if they arrived one by one.")
+@click.option(
+    "--keep-parent", is_flag=True, help="Train on from train.parent as it stands, whatever the inbox holds."
+)
+@click.argument("streamed", nargs=-1)
+def command(
+    data: tuple[str, ...],
+    add: tuple[str, ...],
+    pairs: tuple[str, ...],
+    stream: bool,
+    keep_parent: bool,
+    streamed: tuple[str, ...],
+) -> None:
+    """Bring everything up to date and publish what passes the gate.
+
+    Exit code 0: published, or nothing had changed. 1: a gate said no, or a stage broke. 2: something given is wrong.
+    """
+    if bool(streamed) != stream:
+        raise UserError(
+            f"--stream needs sources after it, found {len(streamed)}; for one run use --data SRC or --add SRC"
+        )
+    folder, values = root(), assignments(pairs)
+    change_params(folder, values)
+    if data:
+        replace(folder, data)
+    for source in add:
+        put(folder, source)
+    keep = ["--keep-parent"] if keep_parent or "train.parent" in values else []
+    if not stream or data or add:
+        program(["-m", "flows.pipeline", *keep])
+    for source in streamed:
+        put(folder, source)
+        program(["-m", "flows.pipeline", *keep])
