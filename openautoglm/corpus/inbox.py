@@ -1,0 +1,170 @@
+"""The inbox: the batches that the user gave, in order of arrival. The one thing that cannot be rebuilt.
+
+inbox/0001-tickets-3fa9c1d2.jsonl        a file
+inbox/0002-banking77-77ab01cc/           a folder with train, valid and test files
+inbox/0003-day-0b1e22aa.url              a pointer: one URL that is read when the pipeline runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import fsspec
+
+from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
+from openautoglm.errors import SourceError
+from openautoglm.files import fingerprint, fsync_dir, sha256_file
+
+_NUMBERED = re.compile(r"^(\d{4,})-")
+_HASHED = re.compile(r"-[0-9a-f]{8}$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One batch: its name (``0001-tickets``) and the path or URL to read it from."""
+
+    batch: str
+    source: str
+
+
+def put(inbox: Path, source: str) -> Path:
+    """Copy a local file or folder into ``inbox``, or leave a pointer to a URL; return the entry's path.
+
+    The same content again is the entry that is already there.
+
+    Raises:
+        SourceError: nothing there, or nothing that can be read.
+    """
+    name, digest = _named(source)
+    with _locked(inbox):
+        for entry in _visible(inbox):
+            if stem_of(entry.name.removesuffix(".url")).endswith(f"-{digest}"):
+                return entry
+        number = 1 + max((int(m[1]) for e in _visible(inbox) if (m := _NUMBERED.match(e.name))), default=0)
+        return _place(inbox, f"{number:04d}-{name}", source)
+
+
+def replace(inbox: Path, source: str) -> Path:
+    """As :func:`put`, and every other batch leaves the inbox: a run on ``source`` alone."""
+    name, _ = _named(source)
+    with _locked(inbox):
+        entry = inbox / f"0001-{name}"
+        if not entry.exists():
+            _place(inbox, entry.name, source)
+        for other in _visible(inbox):
+            if other != entry:
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
+        return entry
+
+
+def entries(inbox: Path | str) -> list[Entry]:
+    """The batches in ``inbox`` (a folder or URL prefix) in the order of their names.
+
+    Raises:
+        SourceError: there are none.
+    """
+    names = _listed(str(inbox))
+    if not names:
+        raise SourceError(
+            f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
+        )
+    return [Entry(_batch_name(name), _source_of(name)) for name in names]
+
+
+def _listed(inbox: str) -> list[str]:
+    if not is_url(inbox):
+        path = Path(inbox)
+        return [str(entry) for entry in _visible(path)] if path.is_dir() else []
+    with naming(inbox):
+        system, path = fsspec.core.url_to_fs(inbox)
+        found = sorted(system.ls(path, detail=False)) if system.exists(path) else []
+    return [system.unstrip_protocol(name) for name in found if _is_batch(PurePosixPath(name).name)]
+
+
+def _visible(inbox: Path) -> list[Path]:
+    return sorted(entry for entry in inbox.iterdir() if _is_batch(entry.name))
+
+
+def _is_batch(name: str) -> bool:
+    return not name.startswith((".", "_")) and PurePosixPath(name).stem.lower() != "readme"
+
+
+def _batch_name(entry: str) -> str:
+    return _HASHED.sub("", stem_of(entry.removesuffix(".url")))
+
+
+def _source_of(entry: str) -> str:
+    if not entry.endswith(".url"):
+        return entry
+    with naming(entry), fsspec.open(entry, "r") as file:
+        source = str(file.read()).strip()
+    if not is_url(source):
+        raise SourceError(f"{entry}: expected one URL in it, found {source[:60]!r}; give the batch again")
+    return source
+
+
+def _named(source: str) -> tuple[str, str]:
+    """(``<stem>-<sha8><ending>``, sha8) by content; a URL's content is the URL."""
+    if is_url(source) and not source.startswith("file://"):
+        if not is_data_set(source) and format_of(source) is None:
+            source_files(source)  # a folder, or else it says which endings are known
+        digest = fingerprint(source.encode())[:8]
+        return f"{_plain(stem_of(source.partition('?')[0]))}-{digest}.url", digest
+    path = _local(source)
+    files = source_files(str(path))
+    if path.is_dir():
+        digest = fingerprint([[Path(file.url).name, sha256_file(Path(file.url))] for file in files])[:8]
+        return f"{_plain(path.resolve().name)}-{digest}", digest
+    digest = sha256_file(path)[:8]
+    ending = path.name[len(stem_of(path.name)) :]
+    return f"{_plain(stem_of(path.name))}-{digest}{ending}", digest
+
+
+def _local(source: str) -> Path:
+    path = Path(source.removeprefix("file://"))
+    if not path.exists():
+        raise SourceError(f"{source}: not found; check the path or URL")
+    return path
+
+
+def _plain(stem: str) -> str:
+    """A name that is safe in a path and a URL, and that no ending is taken from later."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:60] or "batch"
+
+
+def _place(inbox: Path, name: str, source: str) -> Path:
+    """Copy beside the inbox, then rename into it: a reader, and DVC, never see half a batch."""
+    entry = inbox / name
+    with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as beside:
+        copy = Path(beside) / name
+        if name.endswith(".url"):
+            copy.write_text(source + "\n", encoding="utf-8")
+        elif (path := _local(source)).is_dir():
+            copy.mkdir()
+            for file in source_files(str(path)):
+                shutil.copyfile(file.url, copy / Path(file.url).name)
+        else:
+            shutil.copyfile(path, copy)
+        os.replace(copy, entry)
+    fsync_dir(inbox)
+    return entry
+
+
+@contextmanager
+def _locked(inbox: Path) -> Iterator[None]:
+    """One writer at a time. The lock is on the folder itself: a lock file in it would be one more thing to hash."""
+    inbox.mkdir(parents=True, exist_ok=True)
+    handle = os.open(inbox, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
