@@ -25,7 +25,7 @@ class Classify(nn.Module):
         return logits
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits, labels)
+        return nn.functional.cross_entropy(logits.float(), labels)  # under autocast the logits are bf16
 
     @torch.no_grad()
     def take_over(self, parent: Classify, rows: list[int | None]) -> None:

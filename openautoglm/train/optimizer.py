@@ -1,0 +1,39 @@
+"""AdamW in groups, and its rates as a pure function of the step: no scheduler state to keep."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from openautoglm.model.autoglm import AutoGLMModel
+from openautoglm.params import TrainParams
+
+
+def build_optimizer(model: AutoGLMModel, params: TrainParams) -> torch.optim.AdamW:
+    """Backbone and new parts with their own peak rates; no decay on embeddings, biases, norms and gates."""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        peak = params.learning_rate if name.startswith("backbone.") else params.head_learning_rate
+        decays = parameter.ndim >= 2 and id(parameter) not in embeddings
+        groups.setdefault((peak, params.weight_decay if decays else 0.0), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": found, "lr": 0.0, "peak": peak, "weight_decay": d} for (peak, d), found in groups.items()],
+        fused=True,
+    )
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, warmup: float) -> None:
+    """The rates for step ``step`` of ``total``, counted from 0."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * rate(step, total, warmup)
+
+
+def rate(step: int, total: int, warmup: float) -> float:
+    """Share of the peak (0-1): a straight rise over the first ``warmup`` of the steps, a straight fall to zero."""
+    rising = warmup * total
+    if step + 1 < rising:
+        return (step + 1) / rising
+    return max(total - step, 0) / max(total - rising, 1.0) if step >= rising else 1.0

@@ -1,0 +1,90 @@
+"""What a run shows while it runs: a bar on a terminal, a line now and then elsewhere, and metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+SECONDS_PER_LINE = 15.0
+STEPS_PER_RECORD = 10
+
+
+class Reporter:
+    """Only the leading rank shows anything; the others hold a silent one."""
+
+    def __init__(self, metrics: Path, total: int, done: int, leads: bool) -> None:
+        self.total, self.leads = total, leads
+        self.file = metrics
+        self.started = self.last_line = time.monotonic()
+        self.documents = 0
+        self.bar: Progress | None = None
+        if leads:
+            metrics.parent.mkdir(parents=True, exist_ok=True)
+            if sys.stderr.isatty():
+                columns = (TextColumn("train"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                self.bar = Progress(*columns, TextColumn("{task.description}"), transient=True)
+                self.bar.add_task("", total=total, completed=done)
+            if done:
+                self.say(f"train: resumed at step {done} of {total}")
+                self.record(event="resumed", step=done)
+
+    def step(self, step: int, loss: float, documents: int, rate: float) -> None:
+        """After each step; ``loss`` is that batch's mean, ``documents`` its size."""
+        self.documents += documents
+        if not self.leads:
+            return
+        if self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], completed=step, description=f"loss {loss:.3f}")
+        if step % STEPS_PER_RECORD == 0:
+            self.record(
+                event="step", step=step, loss=round(loss, 6), rate=round(rate, 6), speed=round(self.speed, 1)
+            )
+        if self.bar is None and time.monotonic() - self.last_line > SECONDS_PER_LINE:
+            self.last_line = time.monotonic()
+            self.say(
+                f"train: step {step}/{self.total}, loss {loss:.3f}, {self.speed:.0f} documents/s, {self._left(step)} left"
+            )
+
+    def epoch(self, facts: dict[str, Any]) -> None:
+        if self.leads:
+            self.record(event="epoch", **facts)
+            valid = f", valid loss {facts['valid_loss']:.3f}, accuracy {facts['valid_accuracy']:.4f}"
+            shown = valid if facts.get("valid_loss") is not None else ""
+            self.say(f"train: epoch {facts['epoch']}, loss {facts['train_loss']:.3f}{shown}")
+
+    @property
+    def speed(self) -> float:
+        """Documents per second since this process began to train."""
+        return self.documents / max(time.monotonic() - self.started, 1e-9)
+
+    def record(self, **facts: Any) -> None:
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": round(time.time(), 3), **facts}) + "\n")
+
+    def say(self, line: str) -> None:
+        if self.bar is not None and self.bar.live.is_started:
+            self.bar.console.print(line)
+        else:
+            print(line, flush=True)
+
+    def _left(self, step: int) -> str:
+        per_step = (time.monotonic() - self.started) / max(self.documents, 1)
+        seconds = per_step * self.documents / max(step, 1) * (self.total - step)
+        return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+
+    def __enter__(self) -> Reporter:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()

@@ -1,0 +1,38 @@
+"""One stage run: train, or find it trained already, and write what the stage gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from openautoglm.files import write_atomic
+from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.train import state
+from openautoglm.train.distributed import launch
+from openautoglm.train.job import Job
+from openautoglm.train.loop import fit
+from openautoglm.train.prepare import rebuild
+
+TIMED = ("samples_per_second",)  # differs from run to run; never in a file of the stage
+
+
+def train(job: Job, checkpoint: Path, report: Path) -> dict[str, Any]:
+    """Write ``checkpoint`` (canonical bf16 weights) and ``report`` (a line an epoch); returns the run's facts.
+
+    A finished run of the same key is not trained again, its outputs are written from the state.
+
+    Raises:
+        TrainingFailed: loss not finite, or the workers are out of restarts.
+    """
+    job = job if job.key else job.sealed()
+    if state.result(job.state) is None:
+        fit(job) if job.params.world_size == 1 else launch(job)
+    result = state.result(job.state)
+    assert result is not None
+    model, tokenizer = rebuild(job)
+    model.load_state_dict(state.master(job.state))
+    Checkpoint.save(checkpoint, model, tokenizer, {k: v for k, v in result.items() if k not in TIMED})
+    lines = [json.dumps(row, sort_keys=True) for row in result["history"]]
+    write_atomic(report, ("\n".join(lines) + "\n").encode())
+    return result
