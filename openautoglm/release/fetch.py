@@ -1,0 +1,50 @@
+"""Blobs on their way to a node: kept part by part, so that a pull that dies goes on where it was; checked when whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from openautoglm.errors import Corrupt
+from openautoglm.files import sha256_file
+from openautoglm.release.storage import Storage
+
+
+class Fetcher:
+    """``fetched`` counts the bytes that moved."""
+
+    def __init__(self, storage: Storage, folder: Path) -> None:
+        self.storage, self.folder, self.fetched = storage, folder, 0
+
+    def blob(self, name: str, size: int) -> Path:
+        """The blob as a local file.
+
+        Raises:
+            Corrupt: not in the store, or not what its name says, also when fetched once more from the start.
+        """
+        whole = self.folder / name
+        if whole.exists() and sha256_file(whole) == name:
+            return whole
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{name}.part"
+        for _ in range(2):  # a bad part of an earlier try must not block us for ever
+            self._fetch(name, size, part)
+            if part.stat().st_size == size and sha256_file(part) == name:
+                return part.replace(whole)
+            part.unlink()
+        raise Corrupt(
+            f"blob {name[:12]}: the store gave other bytes than were published; run autoglm verify there"
+        )
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _fetch(self, name: str, size: int, part: Path) -> None:
+        found = self.storage.size(f"blobs/{name}")
+        if found != size:
+            raise Corrupt(f"blob {name[:12]}: expected {size} bytes, the store has {found or 'none'}")
+        with part.open("ab") as file:
+            for data in self.storage.fetch(f"blobs/{name}", file.tell()):
+                file.write(data)
+                file.flush()
+                self.fetched += len(data)

@@ -1,0 +1,245 @@
+"""The release store: what was ever published, which of it is in service, and who did what when.
+
+    manifests/v000007.json   one release (release.py); created once, never written again
+    blobs/<sha256>           what manifests name
+    channels/stable.json     the release that nodes of a channel serve
+    log/000012.json          one publish, promotion, rejection or rollback
+
+A publish writes blobs, then the manifest, then the pointer, then the log: whoever reads sees the old version or the new
+one. Nothing here deletes or rewrites anything but a pointer.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
+from openautoglm.files import sha256_file
+from openautoglm.release.release import MANIFEST, Release, seal, unseal
+from openautoglm.release.storage import open_storage
+
+CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class ReleaseStore:
+    """``ReleaseStore("releases")``, ``ReleaseStore("s3://bucket/prefix")``; opening makes and changes nothing."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = str(url)
+        self.storage = open_storage(self.url)
+
+    def __repr__(self) -> str:
+        return f"ReleaseStore({self.url}, {len(self.versions())} versions)"
+
+    # reading
+
+    def versions(self) -> list[int]:
+        """The version numbers that exist, ascending; rejected candidates have none."""
+        names = self.storage.names("manifests")
+        return sorted(int(name[1:-5]) for name in names if re.fullmatch(r"v\d{6,}\.json", name))
+
+    def next_version(self) -> int:
+        return max(self.versions(), default=0) + 1
+
+    def head(self, channel: str = "stable") -> Release | None:
+        """What ``channel`` points at; None where nothing was published to it yet."""
+        pointer = self.storage.read(pointer_name(channel))
+        if pointer is None:
+            return None
+        value = unseal(pointer, f"channel {channel}")
+        return self.get(str(value.get("release")))
+
+    def get(self, ref: str | int) -> Release:
+        """A release by version (2, "2", "v000002"), id or channel.
+
+        Raises:
+            UnknownRelease: there is none; the message lists what there is.
+            Corrupt: its manifest was altered.
+        """
+        text = str(ref)
+        if match := re.fullmatch(r"v?0*(\d+)(-[0-9a-f]{12})?", text):
+            number = int(match[1])
+            data = self.storage.read(manifest_name(number))
+            if data is not None:
+                release = Release.parse(data, manifest_name(number))
+                if release.version != number:
+                    raise Corrupt(f"{manifest_name(number)}: holds the manifest of {release.id}")
+                if not match[2] or text.endswith(release.id[-13:]):
+                    return release
+        elif CHANNEL.fullmatch(text) and (release_at := self.head(text)):
+            return release_at
+        raise UnknownRelease(f"no release {text!r} in {self.url}; there are {self._known()}", ref=text)
+
+    def find(self, fingerprint: str) -> Release | None:
+        """The release with exactly this content, if it was published before; the latest, should there be several."""
+        for version in reversed(self.versions()):
+            release = self.get(version)
+            if release.fingerprint == fingerprint:
+                return release
+        return None
+
+    def log(self) -> list[dict[str, Any]]:
+        """All entries, oldest first: kind, release, channel, from, to, who, when, why."""
+        names = self.storage.names("log")
+        return [unseal(self.storage.read(f"log/{name}") or b"", f"log/{name}") for name in names]
+
+    # writing
+
+    def publish(self, candidate: Path, channel: str = "stable", why: str = "") -> Release:
+        """Put a candidate folder into the store and point ``channel`` at it.
+
+        Publishing the same content again changes nothing and gives the release that is there; a publish that died on
+        the way is finished by the next one of the same candidate.
+
+        Raises:
+            Conflict: somebody else published since the candidate was built.
+            Corrupt: a blob of the candidate is not what its manifest says, or is missing.
+        """
+        release = Release.load(candidate / MANIFEST)
+        existing = self.find(release.fingerprint)
+        if existing and (channels := self._channels(existing)):
+            return existing if channel in channels else self.promote(existing.id, channel, why)
+        release = existing or release  # there, but not in the log: a publish that died on the way
+        before, head = self.storage.read(pointer_name(channel)), self.head(channel)
+        if head and head.id == release.id:
+            self._append("publish", release, channel, release.parent, why)
+            return release
+        if (head.id if head else None) != release.parent:
+            raise Conflict(
+                f"{channel} is at {head.id if head else 'nothing'}, {release.id} was built on "
+                f"{release.parent or 'nothing'}; run the publish stage again"
+            )
+        if not existing:
+            self._put_blobs(release, candidate / "blobs")
+            if not self.storage.create(manifest_name(release.version), release.manifest()):
+                raise Conflict(
+                    f"v{release.version:06d} was published by somebody else; run the publish stage again"
+                )
+        self._point(channel, before, release)
+        self._append("publish", release, channel, head.id if head else None, why)
+        return release
+
+    def reject(self, candidate: Path, channel: str, why: str) -> None:
+        """Log that a candidate was not published. Saying the same of the same candidate again adds nothing."""
+        release = Release.load(candidate / MANIFEST)
+        gates = [gate for gate in release.facts.get("gates") or [] if not gate.get("passed")]
+        for entry in self.log():
+            if (entry["kind"], entry["fingerprint"], entry.get("gates")) == (
+                "rejection",
+                release.fingerprint,
+                gates,
+            ):
+                return
+        head = self.head(channel)
+        self._append("rejection", release, channel, head.id if head else None, why, gates=gates)
+
+    def rollback(self, to: str | int | None = None, channel: str = "stable", reason: str = "") -> Release:
+        """Point ``channel`` at an earlier release (by default the head's parent) and log why.
+
+        Raises:
+            UnknownRelease: no such release, or nothing before the head.
+            ReleaseError: no reason given.
+        """
+        if not reason.strip():
+            raise ReleaseError("a rollback needs a reason; give --reason 'what was wrong'")
+        before, head = self.storage.read(pointer_name(channel)), self.head(channel)
+        if head is None:
+            raise UnknownRelease(f"channel {channel} of {self.url} points at nothing yet; publish first")
+        if to is None and head.parent is None:
+            raise UnknownRelease(f"{head.id} is the first release of {channel}; there is nothing before it")
+        release = self.get(to if to is not None else str(head.parent))
+        if release.id != head.id:
+            self._point(channel, before, release)
+            self._append("rollback", release, channel, head.id, reason)
+        return release
+
+    def promote(self, ref: str | int, channel: str, why: str) -> Release:
+        """Point another channel at a release that exists."""
+        release, before, head = self.get(ref), self.storage.read(pointer_name(channel)), self.head(channel)
+        if head is None or head.id != release.id:
+            self._point(channel, before, release)
+            self._append("promotion", release, channel, head.id if head else None, why)
+        return release
+
+    def verify(self) -> list[str]:
+        """Every fault of the store, as ``file: what is wrong``; empty when all holds."""
+        from openautoglm.release.verify import faults
+
+        return faults(self)
+
+    # parts
+
+    def _put_blobs(self, release: Release, folder: Path) -> None:
+        for blob, size in release.blobs().items():
+            name, source = f"blobs/{blob}", folder / blob
+            if not source.is_file():
+                if self.storage.size(name) != size:
+                    raise Corrupt(
+                        f"{release.id}: blob {blob[:12]} is neither in the candidate nor in {self.url}"
+                    )
+            elif sha256_file(source) != blob or source.stat().st_size != size:
+                raise Corrupt(
+                    f"{source.name[:12]}: is not the blob of {release.id}; run the publish stage again"
+                )
+            elif self.storage.size(name) != size:
+                self.storage.put(name, source)
+
+    def _point(self, channel: str, before: bytes | None, release: Release) -> None:
+        pointer = seal({"format": 1, "channel": channel, "release": release.id})
+        if not self.storage.swap(pointer_name(channel), before, pointer):
+            raise Conflict(f"{channel} was moved by somebody else meanwhile; look at it and try again")
+
+    def _channels(self, release: Release) -> set[str]:
+        """The channels that the log says this release was ever put on."""
+        moves = [
+            entry for entry in self.log() if entry["kind"] != "rejection" and entry["release"] == release.id
+        ]
+        return {entry["channel"] for entry in moves}
+
+    def _append(
+        self, kind: str, release: Release, channel: str, before: str | None, why: str, **more: Any
+    ) -> None:
+        entry = {
+            "kind": kind,
+            "release": release.id,
+            "fingerprint": release.fingerprint,
+            "channel": channel,
+            "from": before,
+            "to": before if kind == "rejection" else release.id,
+            "who": f"{_user()}@{socket.gethostname()}",
+            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "why": why,
+            **more,
+        }
+        number = len(self.storage.names("log")) + 1
+        while not self.storage.create(f"log/{number:06d}.json", seal({**entry, "number": number})):
+            number += 1  # somebody else's entry came first
+
+    def _known(self) -> str:
+        found = [f"v{version:06d}" for version in self.versions()]
+        if not found:
+            return "none yet; publish first"
+        shown = found if len(found) <= 12 else [*found[:3], "...", *found[-8:]]
+        return ", ".join(shown)
+
+
+def manifest_name(version: int) -> str:
+    return f"manifests/v{version:06d}.json"
+
+
+def pointer_name(channel: str) -> str:
+    if not CHANNEL.fullmatch(channel):
+        raise UnknownRelease(f"{channel!r} is no channel name; use small letters, digits, dot and dash")
+    return f"channels/{channel}.json"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "unknown"

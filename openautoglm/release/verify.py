@@ -1,0 +1,131 @@
+"""``autoglm verify``: every byte of a store against every other."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openautoglm.errors import AutoGLMError, Corrupt
+from openautoglm.release.container import Delta
+from openautoglm.release.release import SHA256, Release, unseal
+from openautoglm.release.store import manifest_name, pointer_name
+
+if TYPE_CHECKING:
+    from openautoglm.release.store import ReleaseStore
+
+
+def faults(store: ReleaseStore) -> list[str]:
+    """What is wrong, a line each: blobs, manifests, the chains between them, pointers and the log."""
+    found: list[str] = []
+    releases = _releases(store, found)
+    sizes = _blobs(store, found)
+    for release in releases.values():
+        _links(store, release, releases, sizes, found)
+    _pointers(store, releases, found)
+    _log(store, found)
+    return found
+
+
+def _releases(store: ReleaseStore, found: list[str]) -> dict[str, Release]:
+    releases = {}
+    for name in store.storage.names("manifests"):
+        if not re.fullmatch(r"v\d{6,}\.json", name):
+            found.append(f"manifests/{name}: is no manifest")
+            continue
+        try:
+            release = store.get(int(name[1:-5]))
+            releases[release.id] = release
+        except AutoGLMError as error:
+            found.append(f"manifests/{name}: {error.message}")
+    return releases
+
+
+def _blobs(store: ReleaseStore, found: list[str]) -> dict[str, int]:
+    sizes = {}
+    for name in store.storage.names("blobs"):
+        digest, size = hashlib.sha256(), 0
+        for part in store.storage.fetch(f"blobs/{name}", 0):
+            digest.update(part)
+            size += len(part)
+        if not SHA256.fullmatch(name) or digest.hexdigest() != name:
+            found.append(f"blobs/{name}: its bytes are not those of its name")
+        else:
+            sizes[name] = size
+    return sizes
+
+
+def _links(
+    store: ReleaseStore,
+    release: Release,
+    releases: dict[str, Release],
+    sizes: dict[str, int],
+    found: list[str],
+) -> None:
+    where = manifest_name(release.version)
+    for blob, size in release.blobs().items():
+        if sizes.get(blob) != size:
+            found.append(f"{where}: names blob {blob} of {size} bytes, which is damaged or not there")
+    weights, parent = release.weights, releases.get(release.parent or "")
+    if release.parent and parent is None:
+        found.append(f"{where}: its parent {release.parent} is damaged or not there")
+    if (
+        weights.kind == "delta"
+        and parent
+        and (weights.base, weights.chain[:-1])
+        != (
+            parent.weights.root,
+            parent.weights.chain,
+        )
+    ):
+        found.append(f"{where}: its chain does not go on from its parent's")
+    if weights.own.blob in sizes:
+        _delta(store, release, where, found)
+
+
+def _delta(store: ReleaseStore, release: Release, where: str, found: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "delta"
+        with copy.open("wb") as file:
+            for part in store.storage.fetch(f"blobs/{release.weights.own.blob}", 0):
+                file.write(part)
+        try:
+            delta = Delta.load(copy)
+        except Corrupt as error:
+            found.append(f"{where}: its delta: {error.message}")
+            return
+        expected = (release.weights.base, release.weights.root, release.weights.size)
+        if (delta.base, delta.target, delta.target_size) != expected:
+            found.append(f"{where}: its delta leads from and to other weights than the manifest says")
+
+
+def _pointers(store: ReleaseStore, releases: dict[str, Release], found: list[str]) -> None:
+    for name in store.storage.names("channels"):
+        channel = name.removesuffix(".json")
+        try:
+            value = unseal(store.storage.read(pointer_name(channel)) or b"", f"channels/{name}")
+        except AutoGLMError as error:
+            found.append(
+                error.message
+                if error.message.startswith("channels/")
+                else f"channels/{name}: {error.message}"
+            )
+            continue
+        if value.get("channel") != channel or value.get("release") not in releases:
+            found.append(f"channels/{name}: points at {value.get('release')}, which is damaged or not there")
+
+
+def _log(store: ReleaseStore, found: list[str]) -> None:
+    for number, name in enumerate(store.storage.names("log"), start=1):
+        if name != f"{number:06d}.json":
+            found.append(f"log/{number:06d}.json: is missing")
+            return
+        try:
+            entry = unseal(store.storage.read(f"log/{name}") or b"", f"log/{name}")
+        except Corrupt as error:
+            found.append(error.message)
+            continue
+        if entry.get("number") != number:
+            found.append(f"log/{name}: is the entry {entry.get('number')}")
