@@ -195,11 +195,23 @@ def _yaml() -> Any:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    # ruamel writes null as an empty value by default; params.yaml says it in full
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
+    yaml.Representer = _nulls_in_full()
     return yaml
+
+
+def _nulls_in_full() -> Any:
+    """ruamel writes null as an empty value; params.yaml says it in full.
+
+    A class of its own: registered on ruamel's class it would change what DVC writes in this process to dvc.lock.
+    """
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter): ...
+
+    Representer.add_representer(
+        type(None), lambda dump, _: dump.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return Representer
 
 
 def _read(path: Path) -> Any:
