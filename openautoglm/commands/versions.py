@@ -1,0 +1,58 @@
+"""autoglm versions"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from openautoglm.commands._store import megabytes, open_store
+from openautoglm.release import Release, ReleaseStore
+
+
+@click.command(epilog="Example: autoglm versions --json")
+@click.option("--store", metavar="URL", help="Folder or URL of the release store; default: params.yaml's.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(store: str | None, as_json: bool) -> None:
+    """Every release: when, from what, how good, how large, and which one is in service."""
+    found, channel = open_store(store)
+    rows = [_row(found, found.get(version), channel) for version in found.versions()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(f"{found.url}: no release yet; autoglm run publishes the first")
+        return
+    _print(rows)
+
+
+def _row(store: ReleaseStore, release: Release, channel: str) -> dict[str, Any]:
+    said = [entry for entry in store.log() if entry["release"] == release.id and entry["kind"] == "publish"]
+    head = store.head(channel)
+    return {
+        "id": release.id,
+        "published": said[0]["when"] if said else None,
+        "parent": release.parent,
+        "accuracy": release.metrics.get("accuracy"),
+        "kind": release.weights.kind,
+        "sent": release.weights.own.size,
+        "full": release.weights.size,
+        "state": "in service" if head and head.id == release.id else "",
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("release", "published", "accuracy", "weights sent", "of", "state"):
+        table.add_column(name, justify="right" if name in ("accuracy", "weights sent", "of") else "left")
+    for row in rows:
+        accuracy = f"{row['accuracy']:.2%}" if row["accuracy"] is not None else "?"
+        sent = f"{megabytes(row['sent'])} {row['kind']}"
+        table.add_row(
+            row["id"], row["published"] or "?", accuracy, sent, megabytes(row["full"]), row["state"]
+        )
+    Console().print(table)
