@@ -130,7 +130,7 @@ def _spans(doc: Any) -> list[tuple[int, int, int, int]]:
         if token.dep_ == "neg" or LEXICON.get(token.lower_) in (NEGATION, NEGATED_MODAL, WITHOUT):
             take(token.i, token.i + 1, "negation", token.i)
         elif token.tag_ in ("WDT", "WP", "WP$", "WRB") or (
-            token.pos_ in ("PRON", "ADV", "DET") and token.lower_ in _WH
+            token.pos_ in ("PRON", "ADV", "DET", "SCONJ") and token.lower_ in _WH
         ):
             take(token.i, token.i + 1, "wh", token.i)
         elif token.like_email or token.like_url:
@@ -218,6 +218,8 @@ def _climb(token: Any, owner: dict[int, int], number: int) -> tuple[int | None, 
             return owner[parent.i], relation or "next", upward
         connector = connector or _connector(parent)
         child = parent
+    if owner.get(child.i) == number:
+        return None, "", False
     return _sister(token, child, owner, number, relation, upward)
 
 
