@@ -1,0 +1,147 @@
+"""The verdict: one gate, one question, one sentence. A gate that refuses stops the publication; a warning does not.
+
+gate                  refuses when
+exam                  there is no test document
+finite                a logit is NaN or infinite
+accuracy              accuracy < evaluate.min_accuracy
+calibration           ECE > evaluate.max_ece
+parent_known_classes  lost against the parent, on the documents whose class the parent knows
+parent_whole_exam     lost against the parent, on all documents; a class it does not know counts as wrong for it
+graph                 lost against its own ablation: the graph path does harm
+tfidf_svc             (warning) lost against TF-IDF + linear SVC
+frozen_lr             (warning) lost against the frozen backbone + logistic regression
+
+*Lost* means: behind by more than ``evaluate.margin``, and by more than chance explains, that is, the interval of the
+paired bootstrap lies below zero. The point estimate alone would turn down one equal challenger in eight on an exam of
+500 documents (20 answers differ, margin 0.01); the bound alone would let a loss of three points pass four times in ten.
+
+Two exams against the parent, because either alone can be had cheaply: a challenger that forgets its old classes for
+six new ones may still win on the whole, and one that learns nothing new holds the known part.
+
+The baselines warn. A sound fine-tuned model stays behind TF-IDF + SVC where words give the topic away (R8: 97.1 against
+97.7; 20 Newsgroups more), and refusing would then hold back every better successor of the version in service as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from openautoglm.evaluate.metrics import Comparison
+from openautoglm.params import EvaluateParams
+
+TINY = 1e-9  # 0.01 is not exactly one hundredth
+
+
+class Gate(TypedDict):
+    name: str
+    kind: str  # gate | warning
+    passed: bool
+    value: float | None
+    bound: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the gates look at. ``parent`` is its release id; a comparison is None where there was nothing to compare."""
+
+    documents: int
+    not_finite: int
+    accuracy: float
+    ece: float
+    parent: str | None
+    parent_known: Comparison | None
+    parent_whole: Comparison | None
+    text_only: Comparison | None
+    tfidf_svc: Comparison | None
+    frozen_lr: Comparison | None
+
+
+def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
+    """All gates, those that refuse first. An empty exam leaves one gate, which refuses."""
+    if not measured.documents:
+        return [_gate("exam", False, 0, 1, "The test split has no document, so nothing was examined.")]
+    parent = measured.parent or "the parent"
+    no_parent = None if measured.parent else "No parent: this is the first release."
+    return [
+        _gate("exam", True, measured.documents, 1, f"{measured.documents:,} test documents."),
+        _finite(measured),
+        _accuracy(measured, params),
+        _calibration(measured, params),
+        _compared("parent_known_classes", measured.parent_known, params, f"{parent} on the classes it knows", no_parent),
+        _compared("parent_whole_exam", measured.parent_whole, params, f"{parent} on the whole exam", no_parent),
+        _compared("graph", measured.text_only, params, "itself without the graph", "The model has no graph path."),
+        _compared("tfidf_svc", measured.tfidf_svc, params, "TF-IDF + linear SVC", kind="warning"),
+        _compared("frozen_lr", measured.frozen_lr, params, "frozen backbone + logistic regression", kind="warning"),
+    ]  # fmt: skip
+
+
+def passed(gates: list[Gate]) -> bool:
+    return all(gate["passed"] for gate in gates if gate["kind"] == "gate")
+
+
+def lost(comparison: Comparison, margin: float) -> bool:
+    return comparison.difference < -margin - TINY and comparison.high < 0.0
+
+
+def _finite(measured: Measured) -> Gate:
+    bad = measured.not_finite
+    reason = f"{bad:,} documents got a NaN or infinite logit." if bad else "Every logit is a finite number."
+    return _gate("finite", not bad, bad, 0, reason)
+
+
+def _accuracy(measured: Measured, params: EvaluateParams) -> Gate:
+    value, bound = measured.accuracy, params.min_accuracy
+    reason = f"{value:.1%} of {measured.documents:,} documents are right; at least {bound:.1%} are asked for."
+    return _gate("accuracy", value >= bound - TINY, value, bound, reason)
+
+
+def _calibration(measured: Measured, params: EvaluateParams) -> Gate:
+    value, bound = measured.ece, params.max_ece
+    reason = f"Confidence is off by {100 * value:.1f} points on average; {100 * bound:.1f} are allowed."
+    return _gate("calibration", value <= bound + TINY, value, bound, reason)
+
+
+def _compared(
+    name: str,
+    found: Comparison | None,
+    params: EvaluateParams,
+    other: str,
+    absent: str | None = None,
+    kind: str = "gate",
+) -> Gate:
+    if found is None:
+        return _gate(
+            name, True, None, -params.margin, absent or f"No document to compare with {other}.", kind
+        )
+    refused = lost(found, params.margin)
+    reason = (
+        f"{points(found.difference)} points against {other} on {found.documents:,} documents "
+        f"({params.confidence:.0%} interval {points(found.low)} to {points(found.high)}); "
+        + (
+            f"more than chance explains, and more than the {100 * params.margin:.1f} that may be lost."
+            if refused
+            else f"up to {100 * params.margin:.1f} may be lost."
+        )
+    )
+    return _gate(name, not refused, found.difference, -params.margin, reason, kind)
+
+
+def _gate(
+    name: str, ok: bool, value: float | None, bound: float | None, reason: str, kind: str = "gate"
+) -> Gate:
+    return {
+        "name": name,
+        "kind": kind,
+        "passed": bool(ok),
+        "value": value,
+        "bound": bound,
+        "reason": reason,
+    }
+
+
+def points(difference: float) -> str:
+    """0.0123 → +1.2: percentage points with their sign."""
+    text = f"{100 * difference:+.1f}"
+    return "±0.0" if float(text) == 0 else text.replace("-", "−")

@@ -1,0 +1,176 @@
+"""reports/report.html: one page that a person enjoys reading, from the JSON files of a run alone.
+
+    python -c "from pathlib import Path; from openautoglm.evaluate.report import write_report; write_report(Path('.'))"
+
+It carries everything inside (no script, font or picture from elsewhere), and it can be written again at any time:
+what is not there yet (release, parity) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from openautoglm.evaluate.confused import confused_block
+from openautoglm.evaluate.evaluation import Evaluation
+from openautoglm.evaluate.gate import points
+from openautoglm.evaluate.metrics import Row
+from openautoglm.files import load_json, write_atomic
+from openautoglm.graph import SemanticGraph
+from openautoglm.graph.render import as_svg
+from openautoglm.graph.semantic_graph import Edge, Node
+
+NAMES = {
+    "exam": "Exam",
+    "finite": "Finite answers",
+    "accuracy": "Accuracy",
+    "calibration": "Calibration",
+    "parent_known_classes": "Parent, classes it knows",
+    "parent_whole_exam": "Parent, whole exam",
+    "parent_known": "Parent, classes it knows",
+    "parent_whole": "Parent",
+    "parent": "Parent",
+    "graph": "Graph does no harm",
+    "text_only": "Without the graph",
+    "tfidf_svc": "TF-IDF + linear SVC",
+    "frozen_lr": "Frozen + logistic regression",
+}
+PAIRS = 15  # most confused pairs in the table
+
+
+def write_report(root: Path) -> Path:
+    """Render ``root/reports/report.html`` from ``reports/*.json``, ``training.jsonl`` and ``models/release.json``.
+
+    Raises:
+        Corrupt: there is no sound reports/evaluation.json.
+    """
+    page = _environment().get_template("report.html.j2").render(view(root))
+    path = root / "reports/report.html"
+    write_atomic(path, page.encode())
+    return path
+
+
+def view(root: Path) -> dict[str, Any]:
+    """Everything that the template shows."""
+    from openautoglm.evaluate import figures  # matplotlib takes a second
+    from openautoglm.evaluate.plots import training_rows
+
+    evaluation = Evaluation.load(root / "reports/evaluation.json")
+    curve = training_rows(root / "reports/training.jsonl")
+    release = _optional(root / "models/release.json")
+    return {
+        "evaluation": evaluation,
+        "release": release,
+        "headline": headline(evaluation, release),
+        "contest": _contest(evaluation, figures) if evaluation.metrics["documents"] else "",
+        "calibration": Markup(figures.calibration(evaluation.calibration)) if evaluation.calibration else "",
+        "training": Markup(figures.training(curve)) if curve else "",
+        "confused": confused_block(evaluation.classes, evaluation.confusions),
+        "pairs": evaluation.confusions[:PAIRS],
+        "rivals": [
+            name for name in ("parent", "text_only", "tfidf_svc", "frozen_lr") if _sat(evaluation, name)
+        ],
+        "errors": [{**row, "svg": _graph_svg(row)} for row in evaluation.errors],
+        "validation": _optional(root / "reports/validation.json"),
+        "data_docs": _data_docs(root),
+        "parity": flat(_optional(root / "reports/parity.json")),
+    }
+
+
+def headline(evaluation: Evaluation, release: Mapping[str, Any]) -> dict[str, str]:
+    """tone: good | bad; title and text of the page's first lines."""
+    refused = [gate for gate in evaluation.gates if gate["kind"] == "gate" and not gate["passed"]]
+    gates = sum(gate["kind"] == "gate" for gate in evaluation.gates)
+    if refused:
+        which = ", ".join(NAMES[gate["name"]].lower() for gate in refused)
+        return {"tone": "bad", "title": f"Not to be published: {which}", "text": refused[0]["reason"]}
+    text = f"All {gates} gates say yes."
+    # release.json of an earlier run lies there until publish has run again
+    mine = release.get("evaluation", evaluation.fingerprint) == evaluation.fingerprint
+    if release.get("published") and mine:
+        return {"tone": "good", "title": f"Published as {release.get('id')}", "text": text}
+    return {"tone": "good", "title": "Good to publish", "text": text}
+
+
+def flat(values: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested JSON as (dotted name, scalar) pairs; lists of scalars are joined."""
+    if isinstance(values, Mapping):
+        return [
+            pair
+            for key, item in values.items()
+            for pair in flat(item, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if isinstance(values, list):
+        if any(isinstance(item, Mapping | list) for item in values):
+            return [pair for place, item in enumerate(values, 1) for pair in flat(item, f"{prefix}.{place}")]
+        return [(prefix, ", ".join(map(str, values)))]
+    return [(prefix, values)]
+
+
+def _contest(evaluation: Evaluation, figures: Any) -> Markup:
+    documents = int(evaluation.metrics["documents"])
+    rows = [("This model", evaluation.metrics["accuracy"], documents)]
+    for found in evaluation.comparisons:
+        if found["name"] != "parent_known":
+            rows.append((NAMES[found["name"]], found["theirs"], found["documents"]))
+    return Markup(figures.contest(rows))
+
+
+def _sat(evaluation: Evaluation, name: str) -> bool:
+    return any(name in row for row in evaluation.slices)
+
+
+def _graph_svg(row: Row) -> Markup:
+    """The graph of an error's text. Its labels follow the page; the boxes keep their colours and their dark text."""
+    graph = SemanticGraph(
+        tuple(Node(*node) for node in row["nodes"]), tuple(Edge(*edge) for edge in row["edges"])
+    )
+    if not graph.nodes:
+        return Markup("")
+    svg = as_svg(row["text"], graph).replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    return Markup(svg.replace('fill="#37474f"', 'fill="currentColor"'))
+
+
+def _data_docs(root: Path) -> str:
+    """Relative link to the Data Docs' first page, empty where they were not written."""
+    reports = root / "reports"
+    found = sorted(reports.glob("data_docs/**/index.html"), key=lambda path: (len(path.parts), path))
+    return found[0].relative_to(reports).as_posix() if found else ""
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return dict(load_json(path)) if path.is_file() else {}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("openautoglm.evaluate"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
+    environment.filters["points"] = points
+    environment.filters["name"] = lambda value: NAMES.get(value, value)
+    environment.filters["cell"] = cell
+    return environment
+
+
+def cell(value: Any) -> str:
+    """A scalar of somebody else's JSON, for reading."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | dict):
+        return ", ".join(f"{key} {cell(item)}".strip() for key, item in flat(value))
+    return str(value)
