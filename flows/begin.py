@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from prefect.context import get_run_context
 
 from flows.reaper import sign_in
 from flows.server import ROOT
-from openautoglm.errors import AutoGLMError
+from openautoglm.errors import AutoGLMError, SourceError
+from openautoglm.params import Params
 from tasks.__main__ import run_stage
-from tasks.lineage import pin_parent
+from tasks.lineage import entries, pin_parent
 from tasks.stage import ensure
 from tasks.tracking import FLOW_RUN
 
@@ -21,6 +23,10 @@ from tasks.tracking import FLOW_RUN
 def begin(keep_parent: bool) -> None:
     """Stand in the checkout, close dead runs, refresh the code keys, decide what to train on from."""
     os.chdir(ROOT)
+    if not _batches():
+        raise SourceError(
+            "no batch in the inbox; give one with `autoglm run --data FILE`, or try the sample with `make run`"
+        )
     run = get_run_context().flow_run  # type: ignore[union-attr]
     os.environ[FLOW_RUN] = str(run.id)
     for name in sign_in(run.id):
@@ -28,6 +34,11 @@ def begin(keep_parent: bool) -> None:
     ensure("code", lambda: run_stage("code"))
     if not keep_parent:
         pin_parent()
+
+
+def _batches() -> list[str]:
+    inbox = Params.load().ingest.inbox
+    return [inbox] if "://" in inbox else entries(Path(inbox))
 
 
 def run_from_shell(flow: Callable[..., Any], **arguments: Any) -> int:

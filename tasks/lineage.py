@@ -63,8 +63,10 @@ def channel_head(store: str, channel: str) -> str | None:
 
 
 def entries(inbox: Path) -> list[str]:
-    """Names of the batches, in order of arrival."""
-    return sorted(entry.name for entry in inbox.iterdir() if not entry.name.startswith("."))
+    """Names of the batches, in order of arrival; none when there is no inbox."""
+    return (
+        sorted(entry.name for entry in inbox.iterdir() if entry.name[0] not in "._") if inbox.is_dir() else []
+    )
 
 
 def _learnt(root: Path) -> dict[str, list[str]]:

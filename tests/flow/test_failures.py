@@ -1,0 +1,124 @@
+"""What goes wrong: transient errors, users' faults, refused candidates, kill -9, two doors at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import urllib.request
+from collections.abc import Callable
+
+import psutil
+import pytest
+from project import ToyProject, fates
+
+PIPELINE = (sys.executable, "-m", "flows.pipeline")
+Eventually = Callable[[Callable[[], object]], None]
+
+
+def test_a_transient_error_is_tried_again(toy: ToyProject) -> None:
+    (toy.root / "fault").write_text("once")
+    said = toy.flow()
+
+    assert "the network went away" in said
+    assert fates(said)["ingest"] == "ran"
+    assert "up to date" in toy.status()
+
+
+def test_a_users_fault_is_one_line_exit_code_2_and_never_tried_again(toy: ToyProject) -> None:
+    (toy.root / "fault").write_text("always")
+    said = toy.flow(code=2)
+
+    assert "error: inbox/a.txt: not a table, found a poem; give JSONL, CSV or Parquet" in said
+    assert "Traceback" not in said
+    assert "will retry" not in said.lower()
+    assert "found a poem" in toy.repro(code=255)
+
+
+def test_an_empty_inbox_says_what_to_do(toy: ToyProject) -> None:
+    (toy.root / "inbox/0001-a.txt").unlink()
+
+    assert "autoglm run --data" in toy.flow(code=2)
+
+
+def test_a_refused_candidate_is_exit_code_1_and_leaves_the_release(toy: ToyProject) -> None:
+    toy.flow()
+    pointer = (toy.root / "releases/channels/stable.json").read_text()
+    toy.edit("params.yaml", "min_accuracy: 0.50", "min_accuracy: 0.95")
+    said = toy.flow(code=1)
+
+    assert "error: not published: accuracy: 0.9" in said
+    assert (toy.root / "releases/channels/stable.json").read_text() == pointer
+    assert "not published" in toy.flow(code=1), "it stays refused when everything is cached"
+
+
+def test_kill_9_in_train_resumes_to_the_same_weights(
+    toy: ToyProject, ready: ToyProject, eventually: Eventually
+) -> None:
+    process = toy.start(*PIPELINE, TOY_EPOCH_SECONDS="1.5")
+    eventually(lambda: list(toy.root.glob(".autoglm/train/*/state.json")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    said = toy.flow()
+
+    assert set(fates(said)) == {"train", "evaluate", "export", "publish"}
+    assert [call for call in toy.calls() if call.startswith("train")][0] == "train from 0"
+    assert "train from 0" not in toy.calls()[2:]
+    assert (toy.root / "models/checkpoint/model.json").read_text() == (
+        ready.root / "models/checkpoint/model.json"
+    ).read_text()
+    assert "its process is gone" in said
+    assert _count(toy.api_url, "CRASHED") >= 1
+    assert _count(toy.api_url, "RUNNING") == 0
+
+
+def test_two_doors_at_once_train_once(toy: ToyProject, eventually: Eventually) -> None:
+    dvc = toy.start("dvc", "repro", TOY_EPOCH_SECONDS="1")
+    eventually(lambda: any(call.startswith("train") for call in toy.calls()))
+    toy.flow()
+    said, _ = dvc.communicate(timeout=60)
+
+    assert dvc.returncode == 0, said
+    assert toy.calls().count("train from 0") == 1
+    assert "up to date" in toy.status()
+
+
+def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: ToyProject) -> None:
+    toy.flow()
+    first = json.loads((toy.root / "models/release.json").read_text())
+    (toy.root / "inbox/0002-b.txt").write_text("three\n")
+    said = toy.flow()
+
+    second = json.loads((toy.root / "models/release.json").read_text())
+    assert f"train.parent: null -> {first['id']}" in said
+    assert second["parent"] == first["id"]
+    assert "up to date" in toy.status()
+    assert fates(toy.flow()) == {}, "a published release is no reason to train again"
+
+    (toy.root / "inbox/0001-a.txt").unlink()
+    assert "-> null" in toy.flow()
+
+
+@pytest.mark.slow
+def test_kill_9_without_a_server_leaves_no_orphan_for_long(toy: ToyProject, eventually: Eventually) -> None:
+    toy.api_url = ""
+    process = toy.start(*PIPELINE, TOY_EPOCH_SECONDS="1.5")
+    eventually(lambda: list(toy.root.glob(".autoglm/train/*/state.json")))
+    (server,) = _temporary_servers(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert server.is_running()
+    toy.flow()
+
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+
+
+def _temporary_servers(pid: int) -> list[psutil.Process]:
+    return [child for child in psutil.Process(pid).children() if "uvicorn" in child.cmdline()]
+
+
+def _count(api_url: str, kind: str) -> int:
+    body = json.dumps({"flow_runs": {"state": {"type": {"any_": [kind]}}}}).encode()
+    request = urllib.request.Request(f"{api_url}/flow_runs/count", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return int(json.load(answer))
