@@ -66,7 +66,7 @@ def psi(reference: npt.ArrayLike, observed: npt.ArrayLike) -> float:
         return 0.0
     p, q = (p + SMOOTHING) / (n + SMOOTHING * k), (q + SMOOTHING) / (m + SMOOTHING * k)
     by_chance = (k - 1) * (1 / n + 1 / m)
-    return max(0.0, float(np.sum((q - p) * np.log(q / p))) - by_chance)
+    return float(max(0.0, np.sum((q - p) * np.log(q / p)) - by_chance))
 
 
 def _label_counts(corpus: Corpus, known: Sequence[str]) -> list[int]:
