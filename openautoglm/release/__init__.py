@@ -1,8 +1,12 @@
-"""Releases: exact deltas between weights, the store that holds them, the node that serves them."""
+"""Releases: what is published, how it travels, and how a node gets it back bit for bit.
 
-from openautoglm.release.container import Delta
-from openautoglm.release.node import pull
+``diff`` and ``apply`` are the delta; ``build`` makes a candidate; ``ReleaseStore`` publishes it; ``pull`` serves a node.
+"""
+
+from openautoglm.release.candidate import build
+from openautoglm.release.delta import Delta, apply, diff
+from openautoglm.release.node import Pulled, materialise, pull
 from openautoglm.release.release import Release
 from openautoglm.release.store import ReleaseStore
 
-__all__ = ["Delta", "Release", "ReleaseStore", "pull"]
+__all__ = ["Delta", "Pulled", "Release", "ReleaseStore", "apply", "build", "diff", "materialise", "pull"]

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from openautoglm.errors import Corrupt
 from openautoglm.files import sha256_file
-from openautoglm.release.storage import Storage
+from openautoglm.release.storage import Storage, open_storage
+
+
+class Source(Protocol):
+    """What a fetcher needs of a storage."""
+
+    def size(self, name: str) -> int | None: ...
+
+    def fetch(self, name: str, start: int) -> Iterator[bytes]: ...
+
+
+class CandidateFirst:
+    """The store as it will be: the candidate's blobs, then those that are there already."""
+
+    def __init__(self, candidate: Path, storage: Storage) -> None:
+        self.candidate, self.storage = open_storage(str(candidate)), storage
+
+    def size(self, name: str) -> int | None:
+        found = self.candidate.size(name)
+        return self.storage.size(name) if found is None else found
+
+    def fetch(self, name: str, start: int) -> Iterator[bytes]:
+        source = self.storage if self.candidate.size(name) is None else self.candidate
+        return source.fetch(name, start)
 
 
 class Fetcher:
     """``fetched`` counts the bytes that moved."""
 
-    def __init__(self, storage: Storage, folder: Path) -> None:
+    def __init__(self, storage: Source, folder: Path) -> None:
         self.storage, self.folder, self.fetched = storage, folder, 0
 
     def blob(self, name: str, size: int) -> Path:

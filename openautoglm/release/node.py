@@ -22,8 +22,8 @@ from openautoglm.errors import AutoGLMError, Corrupt, UnknownRelease, WrongBase
 from openautoglm.files import fresh_dir, fsync_dir, sha256_file
 from openautoglm.release.candidate import unpack
 from openautoglm.release.delta import apply
-from openautoglm.release.fetch import Fetcher
-from openautoglm.release.release import Link, Release
+from openautoglm.release.fetch import CandidateFirst, Fetcher
+from openautoglm.release.release import MANIFEST, Link, Release
 from openautoglm.release.store import ReleaseStore
 
 
@@ -70,7 +70,7 @@ def pull(
         if is_whole(home, release):
             route = "held"
         else:
-            route = _build(store, release, home, held(to), fetcher, clock)
+            route = _build(release, home, held(to), fetcher, clock)
             release.save(to / "manifests" / f"{release.id}.json")
         clock.lap("verify")
         previous = current(to)
@@ -85,9 +85,19 @@ def materialise(store: ReleaseStore, release: Release, to: Path, scratch: Path |
     """Write exactly the files of ``release`` to the folder ``to``, from the store alone."""
     if not is_whole(to, release):
         fetcher = Fetcher(store.storage, scratch or to.parent / f".{to.name}.fetch")
-        _build(store, release, to, {}, fetcher, _Clock())
+        _build(release, to, {}, fetcher, _Clock())
         fetcher.clear()
     return to
+
+
+def rehearse(store: ReleaseStore, candidate: Path, known: dict[str, Path], to: Path) -> str:
+    """Build a candidate that is not in the store yet into ``to``, as a node that holds ``known`` would; give the route."""
+    release = Release.load(candidate / MANIFEST)
+    fetcher = Fetcher(CandidateFirst(candidate, store.storage), to.parent / f".{to.name}.fetch")
+    try:
+        return _build(release, to, known, fetcher, _Clock())
+    finally:
+        fetcher.clear()
 
 
 def current(to: Path) -> str | None:
@@ -122,9 +132,7 @@ def is_whole(home: Path, release: Release) -> bool:
     )
 
 
-def _build(
-    store: ReleaseStore, release: Release, home: Path, known: dict[str, Path], fetcher: Fetcher, clock: _Clock
-) -> str:
+def _build(release: Release, home: Path, known: dict[str, Path], fetcher: Fetcher, clock: _Clock) -> str:
     with fresh_dir(home) as folder:
         route = _weights(release, folder / release.weights.file, known, fetcher, clock)
         for name, stored in sorted(release.files.items()):
@@ -138,7 +146,7 @@ def _build(
         clock.lap("files")
         if not is_whole(folder, release):
             raise Corrupt(
-                f"{release.id}: what was built is not what was published; run autoglm verify on {store.url}"
+                f"{release.id}: what was built is not what was published; run autoglm verify on the store"
             )
         for path in folder.rglob("*"):
             if path.is_file():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
-from openautoglm.files import sha256_file
+from openautoglm.files import fresh_dir, sha256_file
 from openautoglm.release.release import MANIFEST, Release, seal, unseal
 from openautoglm.release.storage import open_storage
 
@@ -83,6 +83,16 @@ class ReleaseStore:
                 return release
         return None
 
+    def restore(self, release: Release, out: Path) -> None:
+        """Write the candidate folder that ``release`` was published from: its manifest and the blobs that it brought."""
+        parent = self.get(release.parent).blobs() if release.parent else {}
+        with fresh_dir(out) as folder:
+            (folder / "blobs").mkdir()
+            for blob in release.blobs().keys() - parent.keys():
+                with (folder / "blobs" / blob).open("wb") as file:
+                    file.writelines(self.storage.fetch(f"blobs/{blob}", 0))
+            release.save(folder / MANIFEST)
+
     def log(self) -> list[dict[str, Any]]:
         """All entries, oldest first: kind, release, channel, from, to, who, when, why."""
         names = self.storage.names("log")
@@ -102,7 +112,7 @@ class ReleaseStore:
         """
         release = Release.load(candidate / MANIFEST)
         existing = self.find(release.fingerprint)
-        if existing and (channels := self._channels(existing)):
+        if existing and (channels := self.channels_of(existing)):
             return existing if channel in channels else self.promote(existing.id, channel, why)
         release = existing or release  # there, but not in the log: a publish that died on the way
         before, head = self.storage.read(pointer_name(channel)), self.head(channel)
@@ -194,7 +204,7 @@ class ReleaseStore:
         if not self.storage.swap(pointer_name(channel), before, pointer):
             raise Conflict(f"{channel} was moved by somebody else meanwhile; look at it and try again")
 
-    def _channels(self, release: Release) -> set[str]:
+    def channels_of(self, release: Release) -> set[str]:
         """The channels that the log says this release was ever put on."""
         moves = [
             entry for entry in self.log() if entry["kind"] != "rejection" and entry["release"] == release.id

@@ -6,7 +6,7 @@ import hashlib
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openautoglm.errors import AutoGLMError, Corrupt
 from openautoglm.release.container import Delta
@@ -25,7 +25,12 @@ def faults(store: ReleaseStore) -> list[str]:
     for release in releases.values():
         _links(store, release, releases, sizes, found)
     _pointers(store, releases, found)
-    _log(store, found)
+    moves = _log(store, found)
+    there = {f"channels/{name}" for name in store.storage.names("channels")}
+    there |= {manifest_name(version) for version in store.versions()}
+    named = {pointer_name(entry["channel"]) for entry in moves}
+    named |= {manifest_name(int(entry["release"][1:-13])) for entry in moves}
+    found += [f"{name}: is missing, the log names it" for name in sorted(named - there)]
     return found
 
 
@@ -117,11 +122,13 @@ def _pointers(store: ReleaseStore, releases: dict[str, Release], found: list[str
             found.append(f"channels/{name}: points at {value.get('release')}, which is damaged or not there")
 
 
-def _log(store: ReleaseStore, found: list[str]) -> None:
+def _log(store: ReleaseStore, found: list[str]) -> list[dict[str, Any]]:
+    """Give the entries that moved a channel."""
+    moves = []
     for number, name in enumerate(store.storage.names("log"), start=1):
         if name != f"{number:06d}.json":
             found.append(f"log/{number:06d}.json: is missing")
-            return
+            break
         try:
             entry = unseal(store.storage.read(f"log/{name}") or b"", f"log/{name}")
         except Corrupt as error:
@@ -129,3 +136,6 @@ def _log(store: ReleaseStore, found: list[str]) -> None:
             continue
         if entry.get("number") != number:
             found.append(f"log/{name}: is the entry {entry.get('number')}")
+        if entry["kind"] != "rejection":
+            moves.append(entry)
+    return moves

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from openautoglm.release import Release, ReleaseStore, build, materialise
+
 Tensor = tuple[str, tuple[int, ...], bytes]  # dtype, shape, bytes
 WIDTH = {
     "BOOL": 1,
@@ -69,3 +71,45 @@ def model(seed: int = 0, steps: int = 0, rows: int = 24, words: int = 400) -> di
         "head.weight": ("BF16", (rows, 32), bf16(head[:rows])),
         "temperature": ("F32", (), np.float32(1.0 + steps).tobytes()),
     }
+
+
+def onnx(root: Path, step: int) -> Path:
+    """What the export stage leaves: a graph, weights after ``step`` updates, and small files."""
+    folder = root / f"onnx{step}"
+    write(folder / "model.safetensors", model(steps=step), {"format": "pt"})
+    (folder / "model.onnx").write_bytes(b"graph " * 2000)
+    (folder / "config.json").write_text('{"labels": ["a", "b"]}')
+    (folder / "canary.json").write_text('{"text": "hello", "label": "a", "probability": 0.5}')
+    return folder
+
+
+def candidate(
+    store: ReleaseStore,
+    root: Path,
+    step: int,
+    name: str = "candidate",
+    anchor_every: int = 8,
+    **facts: object,
+) -> Path:
+    """Build the candidate of ``onnx(root, step)`` on what is in service."""
+    head, base, anchor = store.head(), None, None
+    if head:
+        base = materialise(store, head, root / "held" / head.id)
+        first = store.get(head.weights.chain[0].release)
+        anchor = materialise(store, first, root / "held" / first.id) if first != head else None
+    out, version = root / name, store.next_version()
+    build(
+        onnx(root, step),
+        head,
+        base,
+        out,
+        version=version,
+        anchor_every=anchor_every,
+        anchor_dir=anchor,
+        **facts,
+    )
+    return out
+
+
+def publish_next(store: ReleaseStore, root: Path, step: int, anchor_every: int = 8) -> Release:
+    return store.publish(candidate(store, root, step, anchor_every=anchor_every), "stable", "gates passed")

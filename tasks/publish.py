@@ -1,0 +1,181 @@
+"""publish: models/onnx and every verdict → models/release, models/release.json and, if no gate says no, the store.
+
+    python -m tasks publish
+
+A candidate that a gate refuses is built all the same, logged in the store as rejected, and the stage succeeds: the
+recorded rejection is its result. A run inside a DVC experiment touches no store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openautoglm.params import Params
+    from openautoglm.release import Release, ReleaseStore
+
+LIBRARIES = ("torch", "torch-geometric", "transformers", "onnx", "onnxruntime", "safetensors", "numpy")
+LIBRARIES += ("zstandard", "pcodec", "blake3")
+CANDIDATE, RESULT, ONNX = "models/release", "models/release.json", "models/onnx"
+
+
+def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
+    """Raises Conflict when somebody else published meanwhile: run it again and the new head is the base."""
+    from openautoglm.files import load_json
+    from openautoglm.release import ReleaseStore, gates
+    from openautoglm.release.candidate import contents
+    from openautoglm.release.release import files_fingerprint
+
+    store = ReleaseStore(_url(params, root))
+    channel, experiment = params.publish.channel, os.environ.get("DVC_EXP_NAME")
+    names = ("validation", "evaluation", "parity")
+    validation, evaluation, parity = (load_json(root / f"reports/{name}.json") for name in names)
+    head = store.head(channel)
+    found = [
+        *gates.reported(validation, evaluation, parity),
+        gates.same_weights(root / "models/checkpoint", root / ONNX),
+        *gates.not_worse_than_head(evaluation, head, params.train.parent, params.evaluate.margin),
+    ]
+    known = store.find(files_fingerprint(contents(root / ONNX)))
+    if known and channel in store.channels_of(known) and not gates.refusing(found):
+        store.restore(known, root / CANDIDATE)
+        return _record(root, known, channel, True, "published")
+    release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
+    refused = gates.refusing(release.facts["gates"])
+    if experiment:
+        return _record(root, release, channel, False, "experiment: a DVC experiment never touches the store")
+    if refused:
+        reason = f"refused by {', '.join(refused)}"
+        store.reject(root / CANDIDATE, channel, reason)
+        return _record(root, release, channel, False, reason)
+    release = store.publish(root / CANDIDATE, channel, f"all {len(release.facts['gates'])} gates passed")
+    store.restore(release, root / CANDIDATE)  # the one that is there, if a publish that died is now finished
+    return _record(root, release, channel, True, "published")
+
+
+def _candidate(
+    params: Params,
+    root: Path,
+    store: ReleaseStore,
+    head: Release | None,
+    found: list[dict[str, Any]],
+    facts: dict[str, Any],
+) -> Release:
+    """Build models/release, rebuild it the way a node would, and let the rebuilt files answer the canary."""
+    from dataclasses import replace
+    from tempfile import TemporaryDirectory
+
+    from openautoglm.export.session import check_canary
+
+    from openautoglm.release import build, gates
+
+    base, anchor = _held(store, head, root), None
+    if head and len(head.weights.chain) > 1:
+        anchor = _held(store, store.get(head.weights.chain[0].release), root)
+    out = root / CANDIDATE
+    release = build(
+        root / ONNX,
+        head,
+        base,
+        out,
+        version=store.next_version(),
+        anchor_every=params.publish.anchor_every,
+        anchor_dir=anchor,
+        **facts,
+    )
+    known = [{head.id: base}] if head and base else [{}]
+    if release.weights.catchup and anchor:
+        known.append({release.weights.chain[0].release: anchor})
+    with TemporaryDirectory(dir=_state(root)) as folder:
+        rebuilt = Path(folder) / "release"
+        found = [*found, gates.materialised(store, out, known, rebuilt)]
+        if found[-1]["passed"]:
+            found.append({"kind": "gate", **check_canary(rebuilt)})
+    release = replace(release, facts={**release.facts, "gates": found})
+    release.save(out / "manifest.json")
+    return release
+
+
+def _held(store: ReleaseStore, release: Release | None, root: Path) -> Path | None:
+    from openautoglm.release import materialise
+
+    return materialise(store, release, _state(root) / release.id) if release else None
+
+
+def _state(root: Path) -> Path:
+    folder = root / ".autoglm/parents"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _url(params: Params, root: Path) -> str:
+    store = params.publish.store
+    return store if "://" in store else str(root / store)
+
+
+def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Where it all came from; no times, no paths, no run ids."""
+    from importlib.metadata import version
+
+    from openautoglm import __version__
+    from openautoglm.files import fingerprint, load_json
+
+    training, config = (
+        load_json(root / "models/checkpoint/training.json"),
+        load_json(root / ONNX / "config.json"),
+    )
+    keys = {
+        path.stem: fingerprint(load_json(path)) for path in sorted((root / ".autoglm/code").glob("*.json"))
+    }
+    names = ("corpus", "graphs", "documents", "valid_documents")
+    return {
+        "metrics": {
+            **evaluation["metrics"],
+            "exam": evaluation["exam"],
+            "evaluation": evaluation["fingerprint"],
+        },
+        "data": {name: training.get(name) for name in names},
+        "params": params.model_dump(by_alias=True, mode="json"),
+        "dvc_lock": _dvc_lock(root / "dvc.lock"),
+        "code": {"version": __version__, "keys": keys},
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "canary": load_json(root / ONNX / "canary.json"),
+        "labels": config.get("labels"),
+    }
+
+
+def _dvc_lock(path: Path) -> dict[str, dict[str, str]]:
+    """{stage: {output: hash}} of the stages before this one; empty outside DVC."""
+    from ruamel.yaml import YAML
+
+    stages = YAML(typ="safe").load(path.read_text())["stages"] if path.is_file() else {}
+    return {
+        name: {out["path"]: str(out.get("md5", "")) for out in stage.get("outs", [])}
+        for name, stage in stages.items()
+        if name not in ("code", "publish")
+    }
+
+
+def _record(root: Path, release: Release, channel: str, published: bool, reason: str) -> dict[str, object]:
+    """Write models/release.json and give the stage's facts."""
+    from openautoglm.files import save_json
+
+    weights = release.weights
+    facts: dict[str, object] = {
+        "id": release.id,
+        "version": release.version,
+        "fingerprint": release.fingerprint,
+        "parent": release.parent,
+        "channel": channel,
+        "published": published,
+        "reason": reason,
+        "kind": weights.kind,
+        "delta_bytes": weights.own.size,
+        "full_bytes": weights.size,
+        "ratio": round(weights.size / max(weights.own.size, 1), 2),
+    }
+    save_json(root / RESULT, {**facts, "gates": release.facts["gates"], "metrics": release.metrics})
+    return facts

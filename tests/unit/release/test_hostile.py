@@ -1,0 +1,266 @@
+"""Files that mean harm, or were harmed: each a clear error, nothing written, memory bounded."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+from openautoglm.errors import Corrupt, ReleaseError, WrongBase
+from openautoglm.files import canonical_json
+from openautoglm.release import codec
+from openautoglm.release.container import KEY, describe, pack
+from openautoglm.release.delta import Delta, apply, diff
+from openautoglm.release.weights import Weights
+from tests.unit.release.samples import model, write, write_raw
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A base, a target, and the delta between them; ``tmp_path/out`` is where nothing must appear."""
+    base, new = write(tmp_path / "base", model()), write(tmp_path / "new", model(steps=1, rows=30))
+    diff(base, new, tmp_path / "delta")
+    return base, new, tmp_path / "delta"
+
+
+def refused(
+    base: Path | None, delta: Path, kind: type[ReleaseError] = Corrupt, match: str | None = None
+) -> None:
+    before = sorted(delta.parent.iterdir())
+    with pytest.raises(kind, match=match) as caught:
+        apply(base, delta, delta.parent / "out")
+    assert "\n" not in str(caught.value)
+    assert sorted(delta.parent.iterdir()) == before, "something was left behind"
+
+
+def test_wrong_base(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    _, new, delta = pair
+    refused(new, delta, WrongBase, "applies to weights")
+    refused(None, delta, WrongBase, "no base was given")
+    refused(write(tmp_path / "other", model(seed=5)), delta, WrongBase)
+    retyped = {
+        name: ("F16" if dtype == "BF16" else dtype, shape, data)
+        for name, (dtype, shape, data) in model().items()
+    }
+    refused(write(tmp_path / "retyped", retyped), delta, WrongBase)
+    # the same weights under another header would give another file
+    refused(write(tmp_path / "metadata", model(), {"a": "b"}), delta, WrongBase, "another header")
+    refused(tmp_path / "nowhere", delta, ReleaseError, "no such file")
+
+
+def test_every_truncation(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    base, _, delta = pair
+    data = delta.read_bytes()
+    for length in [*range(64), *range(64, len(data), 97), len(data) - 1]:
+        delta.write_bytes(data[:length])
+        refused(base, delta)
+    delta.write_bytes(data + b"\0")
+    refused(base, delta)
+
+
+def test_any_flipped_bit(pair: tuple[Path, Path, Path]) -> None:
+    base, _, delta = pair
+    data, choose = delta.read_bytes(), random.Random(1)
+    header = 8 + int.from_bytes(data[:8], "little")
+    places = [*range(header), *choose.sample(range(header, len(data)), 200)]
+    for place in choose.sample(places, 700):
+        changed = bytearray(data)
+        changed[place] ^= 1 << choose.randrange(8)
+        delta.write_bytes(changed)
+        refused(base, delta)
+
+
+HEADERS = {
+    "not JSON": b"{nonsense",
+    "not UTF-8": b'{"\xff": {}}',
+    "an array": b"[]",
+    "deep": b'{"a":' + b"[" * 100_000,
+    "long number": b'{"a":{"dtype":"U8","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,1]}}',
+    "lone surrogate": b'{"\\ud800":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+    "same name twice": b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+    "unknown dtype": b'{"a":{"dtype":"P8","shape":[1],"data_offsets":[0,1]}}',
+    "shape and range differ": b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,1]}}',
+    "negative": b'{"a":{"dtype":"U8","shape":[-1],"data_offsets":[1,0]}}',
+    "a fraction": b'{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}',
+    "true": b'{"a":{"dtype":"U8","shape":[true],"data_offsets":[0,1]}}',
+    "huge product": b'{"a":{"dtype":"U8","shape":[4611686018427387904,4],"data_offsets":[0,1]}}',
+    "many dimensions": b'{"a":{"dtype":"U8","shape":[' + b"1," * 99 + b'1],"data_offsets":[0,1]}}',
+    "a gap": b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}',
+    "beyond the end": b'{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}',
+    "missing field": b'{"a":{"dtype":"U8","shape":[1]}}',
+    "extra field": b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}}',
+    "metadata of numbers": b'{"__metadata__":{"a":1},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+    "metadata a list": b'{"__metadata__":[],"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+    "half a byte": b'{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}}',
+    "overlap": b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_hostile_headers(name: str, tmp_path: Path, pair: tuple[Path, Path, Path]) -> None:
+    bad = write_raw(tmp_path / "bad", HEADERS[name], b"\1")
+    with pytest.raises(Corrupt):
+        Weights.open(bad)
+    refused(bad, pair[2])
+    refused(pair[0], bad)
+    with pytest.raises(Corrupt):
+        diff(pair[0], bad, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_header_that_says_it_is_huge(tmp_path: Path, pair: tuple[Path, Path, Path]) -> None:
+    for length in (2**63, 2**40, (16 << 20) + 1, 100):
+        refused(pair[0], write_raw(tmp_path / "bad", b"{}", b"", length), match="header of")
+
+
+def rewritten(pair: tuple[Path, Path, Path], edit: object, payloads: dict[str, bytes] | None = None) -> Path:
+    """The delta with its facts edited and everything sealed again: the work of somebody who knows the format."""
+    from blake3 import blake3
+
+    delta = Delta.load(pair[2])
+    facts = json.loads(delta.weights.metadata[KEY])
+    with delta.weights.reader() as reader:
+        parts = {entry.name: reader.read(entry, 0, entry.size) for entry in delta.weights.entries}
+    parts |= payloads or {}
+    facts["payload"] = blake3(b"".join(parts.values())).hexdigest()
+    edit(facts)  # type: ignore[operator]
+    facts.pop("seal")
+    facts["seal"] = blake3(canonical_json(facts)).hexdigest()
+    header = pack(canonical_json(facts).decode(), {name: len(part) for name, part in parts.items()})
+    return write_raw(pair[2], header, b"".join(parts.values()))
+
+
+def set_to(name: str, value: object) -> object:
+    return lambda facts: facts.__setitem__(name, value)
+
+
+def set_tensor(name: str, *record: str) -> object:
+    def edit(facts: dict[str, dict[str, list[str]]]) -> None:
+        digest = facts["tensors"].get(name, ["", "A" * 43])[1]
+        facts["tensors"][name] = [record[0], digest, *record[1:]]
+
+    return edit
+
+
+EDITS = {
+    "later format": set_to("format", 2),
+    "format as text": set_to("format", "1"),
+    "other pcodec": set_to("pcodec", "2"),
+    "extra field": set_to("more", 1),
+    "size is less": set_to("size", 1),
+    "size is text": set_to("size", "1"),
+    "no header": set_to("header", None),
+    "header no base64": set_to("header", "!"),
+    "header no zstd": set_to("header", "AAAA"),
+    "target elsewhere": set_to("target", "0" * 64),
+    "target no hash": set_to("target", "../../etc/passwd"),
+    "tensors a list": set_to("tensors", []),
+    "base without header": set_to("base_header", None),
+    "unknown mode": set_tensor("head.weight", "magic"),
+    "copy of nothing": set_tensor("head.weight", "copy", "nowhere"),
+    "copy of another size": set_tensor("head.weight", "copy", "temperature"),
+    "tied to nothing": set_tensor("head.weight", "tied", "nowhere"),
+    "tied to itself": set_tensor("head.weight", "tied", "head.weight"),
+    "tied to one after it": set_tensor("bert.dense.weight", "tied", "head.weight"),
+    "source of the wrong mode": set_tensor("head.weight", "delta", "head.weight"),
+    "no source": set_tensor("head.weight", "copy"),
+    "stray tensor": set_tensor("stray", "new"),
+    "path as a name": set_tensor("../../stray", "new"),
+    "short hash": lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "AAAA"]),
+    "hash of others": lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "A" * 43]),
+    "unchanged is new": set_tensor("bert.frozen.weight", "new"),
+    "change forgotten": lambda facts: facts["tensors"].pop("head.weight"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_sealed_lies(name: str, pair: tuple[Path, Path, Path]) -> None:
+    rewritten(pair, EDITS[name])
+    refused(pair[0], pair[2])
+
+
+def frame(code: int, payload: bytes, length: int | None = None) -> bytes:
+    return struct.pack("<BI", code, len(payload) if length is None else length) + payload
+
+
+def bomb(size: int) -> bytes:
+    return zstandard.ZstdCompressor().compress(bytes(size))
+
+
+def undeclared(size: int) -> bytes:
+    packer = zstandard.ZstdCompressor(write_content_size=False)
+    return packer.compress(bytes(size))
+
+
+DENSE = 96 * 128 * 2
+PAYLOADS = {
+    "empty": b"",
+    "frame cut short": b"\3\0",
+    "longer than the rest": frame(codec.PLANES, b"x", 99),
+    "longer than the block": frame(codec.RAW, bytes(DENSE + 1)),
+    "2^32 - 1": frame(codec.RAW, b"", 2**32 - 1),
+    "unknown codec": frame(9, b"x"),
+    "raw too short": frame(codec.RAW, b"x"),
+    "same with a payload": frame(codec.SAME, b"x"),
+    "split needs no base but must fit": frame(codec.SPLIT, bomb(10)),
+    "zstd bomb": frame(codec.PLANES, bomb(1 << 28)),
+    "zstd bomb without a size": frame(codec.PLANES, undeclared(1 << 24)),
+    "zstd with more behind it": frame(codec.PLANES, bomb(DENSE) + b"x"),
+    "no zstd": frame(codec.PLANES, b"nonsense"),
+    "xg nonsense": frame(codec.XG, b"nonsense"),
+    "xg empty": frame(codec.XG, b""),
+    "rows without a bitmap": frame(codec.ROWS, b"\xff\xff\0\0"),
+    "rows in rows": frame(codec.ROWS, struct.pack("<I", len(bomb(12))) + bomb(12) + b"\4"),
+    "rows, bitmap bomb": frame(codec.ROWS, struct.pack("<I", len(bomb(1 << 24))) + bomb(1 << 24) + b"\3x"),
+    "rows, wrong inner": frame(codec.ROWS, struct.pack("<I", len(bomb(12))) + bomb(12) + b"\3x"),
+    "right but with more behind it": frame(codec.PLANES, bomb(DENSE)) + b"x",
+    "right form, wrong bytes": frame(codec.PLANES, bomb(DENSE)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_sealed_payloads(name: str, pair: tuple[Path, Path, Path]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rewritten(pair, lambda facts: None, {"bert.dense.weight": PAYLOADS[name]})
+    refused(pair[0], pair[2])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10, "KiB"
+
+
+@pytest.mark.slow
+def test_fuzzed_payloads_never_do_more_than_raise() -> None:
+    choose = np.random.default_rng(0)
+    base = choose.integers(0, 1 << 16, 20_000).astype("<u2")
+    new = (base + choose.integers(0, 3, len(base))).astype("<u2")
+    form = codec.Form(2, 7, 100)
+    sound = {
+        codec.PLANES: codec._planes(new, base, form),
+        codec.XG: codec._grouped(new, base, form),
+        codec.ROWS: codec._encode(np.where(np.arange(20_000) < 9_000, new, base).astype("<u2"), base, form)[
+            1
+        ],
+    }
+    for code, payload in sound.items():
+        for _ in range(1500):
+            bad = bytearray(payload)
+            for _ in range(choose.integers(1, 4)):
+                bad[choose.integers(len(bad))] = choose.integers(256)
+            bad = bad[: choose.integers(1, len(bad) + 1)] if choose.random() < 0.3 else bad
+            try:
+                out = codec.decode(code, bytes(bad), base.tobytes(), base.nbytes, form)
+            except Corrupt:
+                continue
+            assert len(out) == base.nbytes
+
+
+def test_describe_is_what_load_reads(pair: tuple[Path, Path, Path]) -> None:
+    delta, base, new = Delta.load(pair[2]), Weights.open(pair[0]), Weights.open(pair[1])
+    payload = json.loads(delta.weights.metadata[KEY])["payload"]
+    assert (
+        describe(base, delta.base, new, delta.target, delta.changes, payload) == delta.weights.metadata[KEY]
+    )
