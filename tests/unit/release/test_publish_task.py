@@ -1,0 +1,170 @@
+"""The publish stage: reports in, a release or a recorded refusal out; the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from openautoglm.files import save_json
+from openautoglm.params import Params
+from openautoglm.release import ReleaseStore
+from openautoglm.release.candidate import contents
+from tasks.publish import publish
+from tests.unit.release.samples import onnx
+
+PARAMS = Path(__file__).parents[3] / "params.yaml"
+GATE = {"name": "accuracy", "kind": "gate", "passed": True, "value": 0.9, "bound": 0.5, "reason": "good"}
+
+
+@pytest.fixture(autouse=True)
+def _session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session that answers the canary belongs to another room; here it only looks whether the files are there."""
+    session = ModuleType("openautoglm.export.session")
+
+    def check_canary(folder: Path) -> dict[str, Any]:
+        passed = json.loads((folder / "canary.json").read_text())["label"] == "a"
+        return {"name": "canary", "passed": passed, "value": None, "bound": None, "reason": "answered"}
+
+    session.check_canary = check_canary  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "openautoglm.export.session", session)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+
+
+@pytest.fixture
+def params() -> Params:
+    return Params.load(PARAMS)
+
+
+def prepare(root: Path, step: int = 0, accuracy: float = 0.9, refuse: str = "") -> Path:
+    """What the stages before publish leave."""
+    folder = onnx(root, step)
+    for name in ("onnx", "checkpoint"):
+        shutil.rmtree(root / "models" / name, ignore_errors=True)
+        shutil.copytree(folder, root / "models" / name)
+    save_json(root / "models/checkpoint/training.json", {"corpus": "c" * 64, "documents": 10})
+    save_json(root / "reports/validation.json", {"ok": refuse != "data", "rows": 10, "quarantined": 0})
+    gate = {**GATE, "passed": refuse != "accuracy", "value": accuracy}
+    warning = {**GATE, "name": "tfidf_svc", "kind": "warning", "passed": False}
+    evaluation = {"metrics": {"accuracy": accuracy}, "exam": "e" * 64, "fingerprint": "f" * 64}
+    save_json(root / "reports/evaluation.json", {**evaluation, "gates": [gate, warning]})
+    parity = {
+        "name": "parity",
+        "passed": refuse != "parity",
+        "value": 0.0,
+        "bound": 0.1,
+        "reason": "same",
+    }
+    save_json(root / "reports/parity.json", {"gates": [parity]})
+    return root
+
+
+def outputs(root: Path) -> dict[str, str]:
+    return contents(root / "models/release") | {"release.json": (root / "models/release.json").read_text()}
+
+
+def test_two_versions(tmp_path: Path, params: Params) -> None:
+    facts = publish(params, prepare(tmp_path))
+    assert (facts["published"], facts["version"], facts["kind"], facts["parent"]) == (True, 1, "anchor", None)
+    facts = publish(params, prepare(tmp_path, 1))
+    assert (facts["published"], facts["version"], facts["kind"]) == (True, 2, "delta")
+    store = ReleaseStore(tmp_path / "releases")
+    head = store.head()
+    assert head is not None
+    assert head.id == facts["id"] == json.loads((tmp_path / "models/release.json").read_text())["id"]
+    assert store.verify() == []
+    names = [
+        "data",
+        "accuracy",
+        "tfidf_svc",
+        "parity",
+        "weights",
+        "not_worse_than_head",
+        "materialised",
+        "canary",
+    ]
+    assert [gate["name"] for gate in head.facts["gates"]] == names
+    assert head.facts["canary"]["text"] == "hello"
+    assert head.facts["labels"] == ["a", "b"]
+    assert head.facts["data"]["corpus"] == "c" * 64
+    assert head.facts["params"]["train"]["epochs"] == params.train.epochs
+    assert str(tmp_path) not in head.manifest().decode()
+
+
+def test_running_it_again_changes_nothing(tmp_path: Path, params: Params) -> None:
+    for step in range(2):
+        publish(params, prepare(tmp_path, step))
+    before, store = outputs(tmp_path), contents(tmp_path / "releases")
+    publish(params, tmp_path)
+    shutil.rmtree(tmp_path / "models/release")
+    publish(params, tmp_path)
+    assert outputs(tmp_path) == before
+    assert contents(tmp_path / "releases") == store
+
+
+@pytest.mark.parametrize("name", ["data", "accuracy", "parity"])
+def test_a_gate_that_says_no(name: str, tmp_path: Path, params: Params) -> None:
+    publish(params, prepare(tmp_path))
+    facts = publish(params, prepare(tmp_path, 1, refuse=name))
+    assert (facts["published"], facts["reason"]) == (False, f"refused by {name}")
+    once = outputs(tmp_path)
+    publish(params, tmp_path)
+    assert outputs(tmp_path) == once
+    store = ReleaseStore(tmp_path / "releases")
+    assert (store.versions(), [entry["kind"] for entry in store.log()]) == ([1], ["publish", "rejection"])
+    assert (tmp_path / "models/release/manifest.json").is_file()
+
+
+def test_the_canary_has_a_say(tmp_path: Path, params: Params) -> None:
+    prepare(tmp_path)
+    save_json(tmp_path / "models/onnx/canary.json", {"text": "hello", "label": "b", "probability": 0.5})
+    assert publish(params, tmp_path)["reason"] == "refused by canary"
+
+
+def test_other_weights_than_were_examined(tmp_path: Path, params: Params) -> None:
+    prepare(tmp_path)
+    shutil.copy(onnx(tmp_path, 3) / "model.safetensors", tmp_path / "models/onnx")
+    assert publish(params, tmp_path)["reason"] == "refused by weights"
+
+
+def test_without_a_session_there_is_no_release(
+    tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openautoglm.export.session", None)
+    with pytest.raises(ImportError):
+        publish(params, prepare(tmp_path))
+    assert not (tmp_path / "releases").exists()
+
+
+def test_the_head_has_a_say_when_it_is_not_the_parent(tmp_path: Path, params: Params) -> None:
+    publish(params, prepare(tmp_path, 0, accuracy=0.9))
+    facts = publish(params, prepare(tmp_path, 1, accuracy=0.88))
+    assert facts["reason"] == "refused by not_worse_than_head"
+    child = params.model_copy(update={"train": params.train.model_copy(update={"parent": facts["parent"]})})
+    assert publish(child, tmp_path)["published"]  # against its parent, evaluate has compared already
+
+
+def test_an_experiment_touches_no_store(
+    tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(params, prepare(tmp_path))
+    before = contents(tmp_path / "releases")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-idea")
+    facts = publish(params, prepare(tmp_path, 1))
+    assert (facts["published"], facts["version"]) == (False, 2)
+    assert contents(tmp_path / "releases") == before
+
+
+def test_a_catch_up_delta_is_rehearsed_too(tmp_path: Path, params: Params) -> None:
+    for step in range(3):
+        publish(params, prepare(tmp_path, step))
+    head = ReleaseStore(tmp_path / "releases").head()
+    assert head is not None
+    assert head.weights.catchup
+    reason = next(gate["reason"] for gate in head.facts["gates"] if gate["name"] == "materialised")
+    assert "by delta and by catch-up" in reason
