@@ -34,6 +34,7 @@ class Rule:
     reason: str = ""  # empty: not a rule about single rows
     detail: str | None = None  # the column of the frame that shows what is wrong
     bound: float | str | None = None
+    limit: str = ""  # the bound in words, with the param that sets it
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,19 @@ def corpus_rules(params: ValidateParams) -> list[Rule]:
             "splits_filled",
             gxe.ExpectColumnDistinctValuesToContainSet(column="split", value_set=list(SPLITS)),
             bound=", ".join(SPLITS),
+            limit="every split needs documents; raise ingest.valid_share or test_share, or bring the split",
         ),
         Rule(
-            "label_count", gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2), bound=2
+            "label_count",
+            gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2),
+            bound=2,
+            limit="a classifier needs at least 2 labels; see ingest.columns.label",
         ),
         Rule(
             "class_balance",
             gxe.ExpectColumnMaxToBeBetween(column="label_share", max_value=params.max_class_share),
             bound=params.max_class_share,
+            limit=f"validate.max_class_share is {params.max_class_share:g}",
         ),
     ]
 
@@ -174,7 +180,12 @@ def batch_rules(params: ValidateParams, drift: bool) -> list[Rule]:
         "oov": params.max_oov,
     }
     return rules + [
-        Rule(f"drift_{name}", gxe.ExpectColumnMaxToBeBetween(column=name, max_value=bound), bound=bound)
+        Rule(
+            f"drift_{name}",
+            gxe.ExpectColumnMaxToBeBetween(column=name, max_value=bound),
+            bound=bound,
+            limit=f"validate.max_{name} is {bound:g}",
+        )
         for name, bound in bounds.items()
         if drift
     ]
@@ -229,6 +240,8 @@ def _finding(rule: Rule, found: Any) -> Finding:
     result = found.result
     rows = tuple(sorted(int(index["row"]) for index in result.get("unexpected_index_list") or ()))
     observed = result.get("observed_value", result.get("unexpected_count"))
+    if observed is None and result.get("partial_missing_list"):
+        observed = f"none in {', '.join(sorted(result['partial_missing_list']))}"
     return Finding(rule, bool(found.success), _plain(observed), rows)
 
 

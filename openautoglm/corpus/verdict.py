@@ -84,7 +84,7 @@ def message_of(
     for finding in findings:
         rule = finding.rule
         if not rule.reason and not finding.ok and rule.name != "quarantine_share":
-            parts.append(f"{rule.name}: found {finding.observed}, bound is {rule.bound}")
+            parts.append(f"{rule.name}: found {finding.observed}, {rule.limit}")
     return ". ".join(parts)
 
 
