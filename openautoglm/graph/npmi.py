@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openautoglm.graph.parser import singular
+from openautoglm.graph.relations import singular
 
 Array = npt.NDArray[Any]
 

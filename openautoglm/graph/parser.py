@@ -29,10 +29,10 @@ from openautoglm.graph.relations import (
     NEXT,
     OR,
     RANK,
-    SAME,
     SENTENCE,
     THAN,
     TO,
+    corefer,
     relate,
 )
 from openautoglm.graph.semantic_graph import SemanticGraph
@@ -43,6 +43,7 @@ MAX_WORDS = 4  # of one phrase
 _SURE, _LIKELY, _NO = 2, 1, 0  # how strongly the words before ask for a verb
 _TYPED = {tok.MONEY: MONEY, tok.DATE: DATE, tok.NUMBER: NUMBER, tok.EMAIL: EMAIL, tok.URL: URL}
 _SEGMENTERS: dict[str, tok.Segmenter] = {"bigrams": tok.bigrams, "jieba": tok.jieba_words}
+_HAN_NODES = {lex.NEGATION: NEGATION, lex.WH: WH, lex.DATE: DATE, lex.NUMBER: NUMBER, lex.VERB: VERB}
 _ANY_WORD = re.compile(r"\w+")
 
 
@@ -80,10 +81,10 @@ class FastParser:
                 last_resort(text, kinds, links, flat)
             if len(kinds) > 1:
                 found = relate(kinds, links)
+                found += corefer(kinds, flat.heads[-len(kinds) :])
                 src.extend(found[::3])
                 dst.extend(found[1::3])
                 types.extend(found[2::3])
-                _corefer(kinds, flat)
             flat.node_type.extend(kinds)
             flat.node_counts.append(len(kinds))
             flat.edge_counts.append(len(types) - edges_before)
@@ -272,15 +273,6 @@ class FastParser:
         return link
 
 
-_HAN_NODES = {
-    lex.NEGATION: NEGATION,
-    lex.WH: WH,
-    lex.DATE: DATE,
-    lex.NUMBER: NUMBER,
-    lex.VERB: VERB,
-}
-
-
 def _joined(link: int, relation: int) -> int:
     """The link after one more connector: what says more wins, the later one among equals."""
     before = link & 31
@@ -304,24 +296,3 @@ def last_resort(text: str, kinds: list[int], links: list[int], flat: FlatGraphs)
         flat.node_span.extend((start, end))
         flat.heads.append("")
         flat.positions.append(number)
-
-
-def _corefer(kinds: list[int], flat: FlatGraphs) -> None:
-    """Join a phrase to the last one before it that has the same head word."""
-    seen: dict[str, int] = {}
-    for node, (kind, head) in enumerate(zip(kinds, flat.heads[-len(kinds) :], strict=True)):
-        if kind in (PHRASE, ENTITY):
-            head = singular(head) if head[-1:] == "s" else head
-            before = seen.get(head)
-            if before is not None and head:
-                flat.edge_src.append(before)
-                flat.edge_dst.append(node)
-                flat.edge_type.append(SAME)
-            seen[head] = node
-
-
-def singular(head: str) -> str:
-    """cards → card, deliveries → delivery; pass, bus and gas stay as they are."""
-    if len(head) < 4 or head[-1] != "s" or head[-2] in "su":
-        return head
-    return head[:-3] + "y" if head.endswith("ies") and len(head) > 4 else head[:-1]

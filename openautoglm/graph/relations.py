@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from openautoglm.graph.semantic_graph import NODE_TYPES, RELATIONS
 
+PHRASE = NODE_TYPES.index("phrase")
+ENTITY = NODE_TYPES.index("entity")
+_NAMED = (PHRASE, ENTITY)
 VERB = NODE_TYPES.index("verb")
 NEGATION = NODE_TYPES.index("negation")
 WH = NODE_TYPES.index("wh")
@@ -133,3 +136,24 @@ def relate(kinds: list[int], links: list[int]) -> list[int]:
     if negation >= 0 and last >= 0:
         found += (negation, last, NOT)
     return found
+
+
+def corefer(kinds: list[int], heads: list[str]) -> list[int]:
+    """Join a phrase to the last one before it that has the same head word; a row as :func:`relate` gives."""
+    found: list[int] = []
+    seen: dict[str, int] = {}
+    for node, (kind, head) in enumerate(zip(kinds, heads, strict=True)):
+        if kind in _NAMED and head:
+            if head[-1] == "s":
+                head = singular(head)
+            if head in seen:
+                found += (seen[head], node, SAME)
+            seen[head] = node
+    return found
+
+
+def singular(head: str) -> str:
+    """cards → card, deliveries → delivery; pass and bus stay as they are."""
+    if len(head) < 4 or head[-1] != "s" or head[-2] in "su":
+        return head
+    return head[:-3] + "y" if head.endswith("ies") and len(head) > 4 else head[:-1]

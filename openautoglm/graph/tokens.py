@@ -23,24 +23,27 @@ _UNIT = "seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?"
 _AMOUNT = r"\d++(?:[.,]\d++)*+"
 _TOP_LEVEL = "com|org|net|io|co|de|fr|uk|eu|app|gov|edu|info"
 
+# Every look-ahead and every unbounded part that may fail is bounded: a hostile text costs no more than its length.
 PATTERN = re.compile(
     rf"""
     # plain ASCII words are most of what comes by: a fast way for them, left when something longer starts here
-    (?P<word>[A-Za-z]++(?:['’\-][A-Za-z]++)*+(?![\w@{_MARK}]|://|[.+-][\w.+-]*+@|\.[\w.-]*?(?:{_TOP_LEVEL})\b))
-    |(?P<word_any_script>(?!(?:https?|ftp)://|www\.|[\w.+-]++@\w|(?:[\w-]++\.)+(?:{_TOP_LEVEL})\b)
+    (?P<word>[A-Za-z]++(?:['’\-][A-Za-z]++)*+
+        (?:(?=[\s,?!;)])|(?![\w@{_MARK}]|://|[.+-][\w.+-]{{0,63}}+@|\.[\w.-]{{0,63}}?(?i:{_TOP_LEVEL})\b)))
+    |(?P<word_any_script>(?!(?i:https?|ftp)://|(?i:www)\.|[\w.+-]{{1,64}}+@\w|(?:[\w-]{{1,63}}+\.){{1,8}}(?i:{_TOP_LEVEL})\b)
         {_LETTER}{_REST}(?:['’\-]{_LETTER}{_REST})*+)
-    |(?P<sentence>[.!?…]++(?=[\s"'”’)\]]|$)|[。！？｡]++|\n\s*)
-    |(?P<clause>[,;:()—–、，；：]|\s-+\s)
-    |(?P<money>[$€£¥₹]\s?{_AMOUNT}(?:\s?(?:k|m|bn|million|billion)\b)?|{_AMOUNT}\s?(?:[$€£¥₹]|(?:{_CURRENCY})\b))
-    |(?P<date>\d{{4}}-\d{{1,2}}-\d{{1,2}}\b|\d{{1,2}}[/.]\d{{1,2}}[/.](?:\d{{4}}|\d{{2}})\b|\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\s?[ap]m\b)?
-        |\d{{1,2}}\s?[ap]m\b|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{_MONTH})\b(?:\s\d{{4}}\b)?|\d{{1,4}}\s?(?:{_UNIT})\b|\d{{1,2}}(?:st|nd|rd|th)\b)
+    |(?P<sentence>[.!?…]++(?=[\s"'”’)\]]|$)|[。！？｡]++|\n\s*\n\s*)
+    |(?P<clause>[,;:()—–、，；：\n]|\s-{{1,3}}\s)
+    |(?P<money>[$€£¥₹]\s?{_AMOUNT}(?:\s?(?i:k|m|bn|million|billion)\b)?|{_AMOUNT}\s?(?:[$€£¥₹]|(?i:{_CURRENCY})\b))
+    |(?P<date>\d{{4}}-\d{{1,2}}-\d{{1,2}}\b|\d{{1,2}}[/.]\d{{1,2}}[/.](?:\d{{4}}|\d{{2}})\b|\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\s?(?i:[ap]m)\b)?
+        |\d{{1,2}}\s?(?i:[ap]m)\b|\d{{1,2}}(?:st|nd|rd|th)?\s(?i:{_MONTH})\b(?:\s\d{{4}}\b)?|\d{{1,4}}\s?(?i:{_UNIT})\b|\d{{1,2}}(?:st|nd|rd|th)\b)
     |(?P<number>{_AMOUNT}%?)
-    |(?P<email>[\w.+-]++@\w[\w-]*+(?:\.[\w-]++)*+)
-    |(?P<url>(?:(?:https?|ftp)://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'。，]|(?:[\w-]++\.)+(?:{_TOP_LEVEL})\b(?:/[^\s<>"]*[^\s<>".,;:!?)\]'])?)
+    |(?P<email>[\w.+-]{{1,64}}+@\w[\w-]*+(?:\.[\w-]++)*+)
+    |(?P<url>(?:(?i:https?|ftp)://|(?i:www)\.)[^\s<>"]*[^\s<>".,;:!?)\]'。，]
+        |(?:[\w-]{{1,63}}+\.){{1,8}}(?i:{_TOP_LEVEL})\b(?:/[^\s<>"]*[^\s<>".,;:!?)\]'])?)
     |(?P<cjk>[{_CJK}]++)
-    |(?P<other>[^\s])
+    |(?P<other>[.!?…]++|[^\s])
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 
 Segmenter = Callable[[str], Iterator[tuple[int, int]]]
