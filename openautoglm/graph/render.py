@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
+from itertools import accumulate
 
 from openautoglm.graph.semantic_graph import NODE_TYPES, RELATIONS, SemanticGraph
 
@@ -18,6 +20,7 @@ _COLOURS = {
     "url": "#e0f7fa",
 }
 _LETTER, _GAP, _STEP, _BOX = 7.5, 56, 26, 30  # pixels
+_MOST = 60  # phrases in a drawing
 _LONGEST = 40  # characters of a phrase that are drawn
 
 
@@ -35,11 +38,13 @@ def as_lines(text: str, graph: SemanticGraph) -> list[str]:
 def as_svg(text: str, graph: SemanticGraph) -> str:
     """Phrases in reading order on one line, relations as arcs above it, named at their top.
 
-    A self-contained ``<svg>`` element: it stands in an HTML page as it is. A graph without nodes gives a small empty one.
+    A self-contained ``<svg>`` element: it stands in an HTML page as it is. A graph without nodes gives a small empty one;
+    of a long text the first phrases are drawn.
     """
+    graph = _beginning(graph)
     names = [_short(phrase) for phrase in graph.phrases(text)]
     widths = [max(len(name), 3) * _LETTER + 18 for name in names]
-    lefts = [12 + sum(widths[:number]) + number * _GAP for number in range(len(names))]
+    lefts = list(accumulate((width + _GAP for width in widths[:-1]), initial=12.0)) if names else []
     centres = [left + width / 2 for left, width in zip(lefts, widths, strict=True)]
     reach = max((abs(edge.src - edge.dst) for edge in graph.edges), default=1)
     base = 24 + _STEP * min(reach, 8) + 14 * _most_parallel(graph)  # y of the boxes' upper edge
@@ -69,6 +74,11 @@ def as_svg(text: str, graph: SemanticGraph) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
+def _beginning(graph: SemanticGraph) -> SemanticGraph:
+    edges = tuple(edge for edge in graph.edges if max(edge.src, edge.dst) < _MOST)
+    return SemanticGraph(graph.nodes[:_MOST], edges)
+
+
 def _arc(start: float, end: float, base: float, rise: float, label: str) -> str:
     middle, top = (start + end) / 2, base - rise
     return (
@@ -90,7 +100,7 @@ def _box(name: str, kind: str, left: float, top: float, width: float) -> str:
 
 def _most_parallel(graph: SemanticGraph) -> int:
     pairs = [(min(edge.src, edge.dst), max(edge.src, edge.dst)) for edge in graph.edges]
-    return max((pairs.count(pair) for pair in set(pairs)), default=1) - 1
+    return max(Counter(pairs).values(), default=1) - 1
 
 
 def _strength(weight: float) -> str:

@@ -19,7 +19,7 @@ def test_lonely_phrases_and_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "card", "I paid <b>&100 euros</b> to Bob", "\x00 and \ud800", "a card. " * 30]
+    "text", ["", "card", "I paid <b>&100 euros</b> to Bob", "\x00 and \ud800", "a card. " * 90]
 )
 def test_svg_is_well_formed_and_alone(text: str) -> None:
     graph = parse(text)
@@ -27,7 +27,7 @@ def test_svg_is_well_formed_and_alone(text: str) -> None:
     root = ElementTree.fromstring(svg)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     space = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{space}rect")) == len(graph.nodes)
+    assert len(root.findall(f"{space}rect")) == min(len(graph.nodes), 60)
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
 
 
