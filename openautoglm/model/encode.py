@@ -1,21 +1,23 @@
-"""Texts and graphs → tensors: one tokenisation of a whole corpus, flat; batches are cut from it.
+"""Texts and graphs → the model's inputs: one tokenisation of a whole corpus, flat; batches are cut from it.
 
 The graph's nodes are spans of characters, the backbone reads word pieces; here the two are matched once, for the
-whole corpus, with two binary searches over global character positions.
+whole corpus, with two binary searches over global character positions. A serving node encodes its texts here as well
+and has no torch, so only :func:`collate` imports it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from openautoglm.graph import GraphBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 INPUT_NAMES = (
     "input_ids",
@@ -62,7 +64,10 @@ class EncodedCorpus:
 
 
 def encode(texts: Sequence[str], graphs: GraphBatch, tokenizer: Any, max_tokens: int) -> EncodedCorpus:
-    """Tokenise ``texts`` (one per graph, same order) and align the word pieces with the graphs' nodes."""
+    """Tokenise ``texts`` (one per graph, same order) and align the word pieces with the graphs' nodes.
+
+    ``tokenizer``: a fast one of transformers, or a :class:`~openautoglm.model.tokenizer.WordPieces`.
+    """
     assert len(texts) == len(graphs)
     rust = tokenizer.backend_tokenizer
     rust.no_truncation()
@@ -86,6 +91,13 @@ def encode(texts: Sequence[str], graphs: GraphBatch, tokenizer: Any, max_tokens:
 
 
 def collate(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[str, Tensor]:
+    """:func:`collate_arrays` as tensors."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in collate_arrays(corpus, rows).items()}
+
+
+def collate_arrays(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[str, NDArray[Any]]:
     """The model's inputs for ``rows``: B documents, padded to their longest window; the graph parts stay flat.
 
     Returns:
@@ -119,7 +131,7 @@ def collate(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[str, Tens
         "edge_type": graphs.edge_type.astype(np.int64),
         "edge_weight": graphs.edge_weight.astype(np.float32),
     }
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from openautoglm.model.graph_encoder import segment_weights
+from openautoglm.model.graph_encoder import segment_weights, sum_last
 
 
 class GatedCrossAttention(nn.Module):
@@ -31,7 +31,7 @@ class GatedCrossAttention(nn.Module):
         query = self.query(text).view(-1, self.heads, self.width)  # [B, heads, width]
         key, value = self.key_value(nodes).view(-1, self.heads, 2 * self.width).chunk(2, dim=-1)
         weights = segment_weights(
-            (query[batch] * key).sum(-1, keepdim=True) / self.width**0.5
+            sum_last(query[batch] * key).unsqueeze(-1) / self.width**0.5
         )  # [N, heads, 1]
         summed = scatter(
             torch.cat([weights, weights * value], dim=-1), batch, dim=0, dim_size=documents, reduce="sum"

@@ -25,6 +25,14 @@ def segment_weights(logits: Tensor) -> Tensor:
     return torch.exp(LOGIT_BOUND * torch.tanh(logits / LOGIT_BOUND))
 
 
+def sum_last(x: Tensor) -> Tensor:
+    """``x.sum(-1)``. In an exported graph a product with a column of ones: onnxruntime 1.31 leaves the last axis of an
+    empty tensor unreduced in ReduceSum, and a batch may well have no edge."""
+    if torch.jit.is_tracing():
+        return (x @ torch.ones(int(x.size(-1)), 1)).squeeze(-1)
+    return x.sum(-1)
+
+
 class TypedAttention(MessagePassing):
     """One layer: multi-head attention along typed, weighted edges, then a feed-forward block, both residual."""
 
@@ -54,7 +62,7 @@ class TypedAttention(MessagePassing):
             size=(nodes, nodes),
         )  # [N, heads, 1 + width]: the sum of weights, then the weighted values
         mean = summed[..., 1:] / (summed[..., :1] + 1e-9)  # a node without edges gets zeros
-        x = self.norm(x + self.out(mean.reshape(nodes, -1)))
+        x = self.norm(x + self.out(mean.flatten(1)))
         x = self.feed_forward_norm(x + self.feed_forward(x))
         return x
 
@@ -62,7 +70,7 @@ class TypedAttention(MessagePassing):
         self, query_i: Tensor, key_j: Tensor, value_j: Tensor, edge_type: Tensor, edge_weight: Tensor
     ) -> Tensor:
         shape = (-1, self.heads, self.width)
-        logits = (query_i.view(shape) * key_j.view(shape)).sum(-1) / self.width**0.5  # [E, heads]
+        logits = sum_last(query_i.view(shape) * key_j.view(shape)) / self.width**0.5  # [E, heads]
         weights = segment_weights(logits + self.type_bias(edge_type)) * edge_weight.unsqueeze(-1)
         values = (value_j + self.type_value(edge_type)).view(shape)
         return torch.cat([weights.unsqueeze(-1), weights.unsqueeze(-1) * values], dim=-1)
