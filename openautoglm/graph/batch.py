@@ -199,7 +199,7 @@ class GraphBatch:
                 f"{path}: no graphs found; run the graph stage first (autoglm run, or dvc repro graph)"
             )
         check_vocabulary(path / VOCABULARY)
-        doc_ids = pq.read_table(path / "strings.parquet", columns=["doc_id"]).column("doc_id").to_pylist()
+        doc_ids = pq.ParquetFile(path / "strings.parquet").read(["doc_id"]).column("doc_id").to_pylist()
         parts, first = [], 0
         for shard in shards:
             tensors = load_tensors(shard.read_bytes())
