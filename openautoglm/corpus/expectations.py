@@ -64,7 +64,7 @@ def row_rules(frame: pd.DataFrame, params: ValidateParams) -> list[Rule]:
         return max(0.0, 1.0 - (allowed + 0.5) / max(1, int(frame[column].notna().sum())))
 
     def no_fault(kind: str) -> Any:
-        pattern = f"(^|; ){kind}"
+        pattern = f"(?:^|; ){kind}"
         return gxe.ExpectColumnValuesToNotMatchRegex(
             column="fault", regex=pattern, mostly=tolerating("fault")
         )

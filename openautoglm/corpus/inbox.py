@@ -44,9 +44,12 @@ def put(inbox: Path, source: str) -> Path:
         SourceError: nothing there, or nothing that can be read.
     """
     name, digest = _named(source)
+    content = name[
+        name.rindex(f"-{digest}") :
+    ]  # with its ending: the same bytes as .csv and .tsv are two things
     with _locked(inbox):
         for entry in _visible(inbox):
-            if stem_of(entry.name.removesuffix(".url")).endswith(f"-{digest}"):
+            if entry.name.endswith(content):
                 return entry
         number = 1 + max((int(m[1]) for e in _visible(inbox) if (m := _NUMBERED.match(e.name))), default=0)
         return _place(inbox, f"{number:04d}-{name}", source)

@@ -122,7 +122,7 @@ class _RowMaker:
             return hash_split(doc_id, *shares), None
         split = split_named(named)
         if split is None:
-            fault = f"unknown split {str(named)[:40]!r}: expected train, valid or test"
+            fault = f"unknown split: {str(named)[:40]!r}, expected train, valid or test"
             return hash_split(doc_id, *shares), fault
         return split, None
 

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from openautoglm.corpus.examine import Verdict, examine
+from openautoglm.corpus.read import RAW_SCHEMA
+from openautoglm.params import ValidateParams
+
+Row = dict[str, str | None]
+
+
+@pytest.fixture
+def params() -> ValidateParams:
+    return ValidateParams(
+        max_quarantined=0.02,
+        min_chars=2,
+        max_words=2000,
+        min_per_class=5,
+        max_class_share=0.6,
+        max_label_psi=1.0,
+        max_length_psi=0.5,
+        max_oov=0.3,
+    )
+
+
+def good(rows: int = 120, batch: str = "0001-a", prefix: str = "d") -> list[Row]:
+    """Documents of two labels in three splits."""
+    return [
+        {
+            "doc_id": f"{prefix}{n}",
+            "text": f"this is text {prefix} {n} on {'parcels' if n % 2 else 'refunds'}",
+            "label": "parcel_late" if n % 2 else "refund_ask",
+            "split": ("train", "train", "train", "valid", "test")[n % 5],
+            "batch": batch,
+            "fault": None,
+        }
+        for n in range(rows)
+    ]
+
+
+def judged(rows: list[Row], params: ValidateParams) -> Verdict:
+    return examine(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), params)
+
+
+def reasons(verdict: Verdict) -> dict[str, str]:
+    return {row["doc_id"]: row["reason"] for row in verdict.quarantine.to_pylist()}
+
+
+def entry(verdict: Verdict, name: str) -> dict[str, object]:
+    return next(e for e in verdict.report["expectations"] if e["name"] == name)
+
+
+def test_a_good_corpus_goes_on_whole(params: ValidateParams) -> None:
+    verdict = judged(good(), params)
+    assert verdict.ok
+    assert verdict.report["ok"]
+    assert len(verdict.clean) == 120
+    assert verdict.quarantine.num_rows == 0
+    assert all(e["ok"] and not e["count"] for e in verdict.report["expectations"])
+    assert verdict.report["drift"] == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "reason"),
+    [
+        ({"text": None}, "text_present", "text missing"),
+        ({"text": " \n "}, "text_present", "text missing"),
+        ({"label": None}, "label_present", "label missing"),
+        ({"text": "x"}, "text_not_too_short", "text too short"),
+        ({"text": "word " * 2001}, "text_not_too_long", "text too long: 2001 words"),
+        ({"text": "字" * 2001}, "text_not_too_long", "text too long: 2001 words"),
+        ({"text": "caf\ufffd here"}, "encoding", "broken encoding"),
+        ({"text": "the cafÃ© is â€œshutâ€\x9d"}, "encoding", "broken encoding"),
+        ({"text": "a null \x00 inside"}, "encoding", "broken encoding"),
+        ({"doc_id": "d1"}, "unique_ids", "duplicate id"),
+        ({"text": "This is  text d 0 on refunds"}, "leakage", "leakage: the same text is in another split"),
+        ({"label": "refund_aks"}, "label_spelling", "label misspelt: refund_aks, meant is refund_ask"),
+        ({"label": "rare"}, "label_support", "label too rare to learn: rare"),
+        ({"text": "417", "fault": "wrong type: text is a number, not a text"}, "value_types", "wrong type"),
+        (
+            {"text": None, "fault": "column missing: no text, found id, body"},
+            "columns_present",
+            "column missing",
+        ),
+        (
+            {"text": None, "label": None, "fault": "unreadable row: not JSON"},
+            "rows_readable",
+            "unreadable row",
+        ),
+        ({"fault": "unknown split: 'x', expected train, valid or test"}, "split_names", "unknown split"),
+    ],
+)
+def test_one_bad_row_is_set_aside_by_one_rule(
+    params: ValidateParams, change: Row, rule: str, reason: str
+) -> None:
+    rows = good()
+    rows[73] |= {"doc_id": "bad", "label": "refund_ask"} | change  # 73 is in valid, d0 in train
+    verdict = judged(rows, params)
+    assert verdict.ok, verdict.message
+    assert len(verdict.clean) == len(rows) - 1
+    broken = [e["name"] for e in verdict.report["expectations"] if e["count"]]
+    assert broken == [rule]
+    (found,) = reasons(verdict).values() if rule != "leakage" else [reasons(verdict)["d0"]]
+    assert found.startswith(reason)
+
+
+def test_sound_text_of_any_script_is_not_broken(params: ValidateParams) -> None:
+    sound = ["São Paulo, açaí, Ångström, naïve", "£5 – “quoted” … €", "¿Dónde está?", "😀 ok", "中文 文本"]
+    rows = good()
+    for row, text in zip(rows, sound, strict=False):
+        row["text"] = text
+    assert judged(rows, params).quarantine.num_rows == 0
+
+
+def test_over_the_share_every_fault_is_named(params: ValidateParams) -> None:
+    rows = good()
+    for n in range(6):
+        rows[n]["text"] = None
+    rows[50]["text"] = "caf\ufffd"
+    rows[60]["doc_id"] = "d61"
+    verdict = judged(rows, params)
+    assert not verdict.ok
+    assert "8 of 120 rows set aside (6.7%), validate.max_quarantined allows 2.0%" in verdict.message
+    assert "6 × text missing [text_present] d0, d1, d2;" in verdict.message
+    assert "1 × broken encoding [encoding] d50 (caf\ufffd)" in verdict.message
+    assert "1 × duplicate id [unique_ids] d61" in verdict.message
+    assert "\n" not in verdict.message
+    assert entry(verdict, "quarantine_share")["observed"] == round(8 / 120, 6)
+    assert not verdict.report["ok"]
+
+
+def test_a_damaged_batch_does_not_hide_behind_a_large_corpus(params: ValidateParams) -> None:
+    rows = good(2000) + good(100, "0002-b", "e")
+    for n in range(5):
+        rows[2000 + n]["text"] = None  # 5 % of the batch, 0.2 % of the corpus
+    verdict = judged(rows, params)
+    assert verdict.message.startswith("0002-b: 5 of 100 rows set aside")
+    assert entry(verdict, "text_present")["in_newest_batch"] == 5
+
+
+def test_a_repeated_id_keeps_the_row_that_came_first(params: ValidateParams) -> None:
+    rows = good(200) + good(100, "0002-b", "e")
+    rows[250] |= {"doc_id": "d3", "text": "quite another text"}
+    verdict = judged(rows, params)
+    assert verdict.ok
+    assert verdict.clean.column("doc_id").count("d3") == 1
+    assert "quite another text" not in verdict.clean.column("text")
+
+
+def test_leakage_inside_a_batch_leaves_the_exam_alone(params: ValidateParams) -> None:
+    rows = good()
+    rows[4]["text"] = rows[3]["text"] = rows[0]["text"]  # test, valid, train
+    assert set(reasons(judged(rows, params))) == {"d0", "d3"}
+
+
+def test_a_later_batch_changes_no_exam_that_was_sat(params: ValidateParams) -> None:
+    rows = good(200) + good(100, "0002-b", "e")
+    rows[200]["text"], rows[204]["text"] = (
+        rows[4]["text"],
+        rows[0]["text"],
+    )  # new train = old test, and the reverse
+    verdict = judged(rows, params)
+    assert set(reasons(verdict)) == {"e0", "e4"}
+
+
+def test_the_same_text_twice_in_one_split_may_stay(params: ValidateParams) -> None:
+    rows = good()
+    rows[5]["text"] = rows[0]["text"]
+    assert judged(rows, params).quarantine.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([r for r in good() if r["split"] != "test"], "splits_filled: found none in test"),
+        ([r | {"label": "refund_ask"} for r in good()], "label_count: found 1, a classifier needs at least 2"),
+        ([r for r in good(300) if r["label"] == "refund_ask" or int(str(r["doc_id"])[1:]) < 100], "class_balance: found 0.75, validate.max_class_share is 0.6"),
+        (good() + [r | {"text": f"gibberish blah {n}"} for n, r in enumerate(good(60, "0002-b", "e"))], "drift_oov: found "),
+        (good() + [r | {"text": f"{r['text']} " * 9} for r in good(60, "0002-b", "e")], "drift_length_psi: found "),
+        (good() + [r for r in good(160, "0002-b", "e") if r["label"] == "refund_ask"], "drift_label_psi: found "),
+    ],
+)  # fmt: skip
+def test_faults_of_the_whole_stop_the_run(params: ValidateParams, rows: list[Row], message: str) -> None:
+    verdict = judged(rows, params)
+    assert message in verdict.message
+    assert not verdict.report["ok"]
+
+
+def test_a_batch_of_new_labels_alone_is_welcome(params: ValidateParams) -> None:
+    fresh = [r | {"label": f"new_{r['label']}"} for r in good(60, "0002-b", "e")]
+    verdict = judged(good() + fresh, params)
+    assert verdict.ok, verdict.message
+    assert verdict.report["drift"]["new_labels"] == ["new_parcel_late", "new_refund_ask"]
+
+
+def test_nothing_left_is_a_verdict_and_not_a_crash(params: ValidateParams) -> None:
+    verdict = judged([r | {"text": None} for r in good(20)], params)
+    assert "20 of 20 rows set aside" in verdict.message
+    assert len(verdict.clean) == 0

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from openautoglm.corpus.inbox import Entry, entries, put, replace
+from openautoglm.errors import SourceError
+
+Writer = Callable[..., Path]
+ROW = {"text": "hello", "label": "a"}
+
+
+def names(inbox: Path) -> list[str]:
+    return sorted(entry.name for entry in inbox.iterdir())
+
+
+def test_batches_are_numbered_in_order_of_arrival(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    first = put(inbox, str(jsonl("my tickets.v2.jsonl", [ROW])))
+    second = put(inbox, f"file://{jsonl('b.csv.gz', [ROW])}")
+    jsonl("set/train.jsonl", [ROW])
+    jsonl("set/.hidden.jsonl", [ROW])
+    third = put(inbox, str(tmp_path / "set"))
+    assert first.name.startswith("0001-my-tickets-v2-")
+    assert second.name.startswith("0002-b-")
+    assert second.name.endswith(".csv.gz")
+    assert third.is_dir()
+    assert names(third) == ["train.jsonl"]
+    assert entries(inbox) == [
+        Entry("0001-my-tickets-v2", str(first)),
+        Entry("0002-b", str(second)),
+        Entry("0003-set", str(third)),
+    ]
+
+
+def test_the_same_content_is_taken_once(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    first = put(inbox, str(jsonl("a.jsonl", [ROW])))
+    assert put(inbox, str(jsonl("renamed.jsonl", [ROW]))) == first
+    assert put(inbox, "https://host/day.csv") == put(inbox, "https://host/day.csv")
+    assert put(inbox, "https://host/day.csv") != put(inbox, "https://host/day2.csv")
+    assert len(entries(inbox)) == 3
+
+
+def test_two_writers_at_once_take_it_once(tmp_path: Path, jsonl: Writer) -> None:
+    inbox, source = tmp_path / "inbox", str(jsonl("a.jsonl", [ROW]))
+    threads = [threading.Thread(target=put, args=(inbox, source)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names(inbox)) == 1
+
+
+def test_remote_sources_leave_a_pointer(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    put(inbox, "s3://bucket/day-1.parquet")
+    put(inbox, "hf://datasets/owner/name@main?config=en")
+    found = entries(inbox)
+    assert [entry.source for entry in found] == [
+        "s3://bucket/day-1.parquet",
+        "hf://datasets/owner/name@main?config=en",
+    ]
+    assert found[0].batch == "0001-day-1"
+    assert all(name.endswith(".url") for name in names(inbox))
+
+
+def test_replace_leaves_one(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    jsonl("set/train.jsonl", [ROW])
+    put(inbox, str(jsonl("a.jsonl", [ROW])))
+    put(inbox, str(tmp_path / "set"))
+    (inbox / "README.md").write_text("mine")
+    only = replace(inbox, str(tmp_path / "set"))
+    assert names(inbox) == [only.name, "README.md"]
+    before = (only / "train.jsonl").stat()
+    assert replace(inbox, str(tmp_path / "set")) == only
+    assert (only / "train.jsonl").stat().st_mtime_ns == before.st_mtime_ns  # untouched, so nothing runs again
+
+
+def test_no_half_batch_is_left_by_a_failed_copy(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    put(inbox, str(jsonl("a.jsonl", [ROW])))
+    with pytest.raises(SourceError, match="not found"):
+        put(inbox, str(tmp_path / "gone.jsonl"))
+    with pytest.raises(SourceError, match="unknown kind of file"):
+        put(inbox, "https://host/page.html")
+    assert len(names(inbox)) == 1
+    assert not list(tmp_path.glob(".inbox.*"))
+
+
+def test_an_empty_inbox_says_what_to_do(tmp_path: Path) -> None:
+    for inbox in (tmp_path / "gone", tmp_path):
+        with pytest.raises(SourceError, match=r"autoglm ingest FILE.*make run"):
+            entries(inbox)
+    (tmp_path / "README.md").write_text("put batches here")
+    (tmp_path / ".DS_Store").write_text("")
+    with pytest.raises(SourceError, match="no batch"):
+        entries(tmp_path)
+
+
+def test_a_bucket_may_be_the_inbox(jsonl: Writer) -> None:
+    with fsspec.open("memory://inbox/0001-day-0a1b2c3d.jsonl", "wb") as file:
+        file.write(jsonl("a.jsonl", [ROW]).read_bytes())
+    with fsspec.open("memory://inbox/0002-far-0a1b2c3e.url", "w") as pointer:
+        pointer.write("https://host/far.csv\n")
+    found = entries("memory://inbox")
+    assert [entry.batch for entry in found] == ["0001-day", "0002-far"]
+    assert found[1].source == "https://host/far.csv"
+
+
+def test_a_pointer_without_a_url_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "0001-x-00000000.url").write_text("day.csv")
+    with pytest.raises(SourceError, match="expected one URL"):
+        entries(tmp_path)
