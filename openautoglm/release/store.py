@@ -3,7 +3,7 @@
     manifests/v000007.json   one release (release.py); created once, never written again
     blobs/<sha256>           what manifests name
     channels/stable.json     the release that nodes of a channel serve
-    log/000012.json          one publish, promotion, rejection or rollback
+    log/000012.json          one publish, promotion, rejection, rollback or removal (gc.py)
 
 A publish writes blobs, then the manifest, then the pointer, then the log: whoever reads sees the old version or the new
 one. Nothing here deletes or rewrites anything but a pointer.
@@ -23,6 +23,7 @@ from openautoglm.files import fresh_dir, sha256_file
 from openautoglm.release.release import MANIFEST, Release, seal, unseal
 from openautoglm.release.storage import open_storage
 
+MOVES = ("publish", "promotion", "rollback")  # kinds of log entries that move a channel
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -139,7 +140,7 @@ class ReleaseStore:
         release = Release.load(candidate / MANIFEST)
         gates = [gate for gate in release.facts.get("gates") or [] if not gate.get("passed")]
         for entry in self.log():
-            if (entry["kind"], entry["fingerprint"], entry.get("gates")) == (
+            if (entry["kind"], entry.get("fingerprint"), entry.get("gates")) == (
                 "rejection",
                 release.fingerprint,
                 gates,
@@ -214,20 +215,19 @@ class ReleaseStore:
     def _append(
         self, kind: str, release: Release, channel: str, before: str | None, why: str, **more: Any
     ) -> None:
-        entry = {
-            "kind": kind,
-            "release": release.id,
-            "fingerprint": release.fingerprint,
-            "channel": channel,
-            "from": before,
-            "to": before if kind == "rejection" else release.id,
-            "who": f"{_user()}@{socket.gethostname()}",
-            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "why": why,
-            **more,
-        }
+        after = before if kind == "rejection" else release.id
+        where = {"release": release.id, "fingerprint": release.fingerprint, "channel": channel}
+        self.note(kind, **where, **{"from": before, "to": after}, why=why, **more)
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """Append an entry to the log, with who and when."""
+        who = f"{_user()}@{socket.gethostname()}"
+        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         number = len(self.storage.names("log")) + 1
-        while not self.storage.create(f"log/{number:06d}.json", seal({**entry, "number": number})):
+        while not self.storage.create(
+            f"log/{number:06d}.json",
+            seal({"kind": kind, "who": who, "when": when, **facts, "number": number}),
+        ):
             number += 1  # somebody else's entry came first
 
     def _known(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from openautoglm.errors import AutoGLMError, Corrupt
 from openautoglm.release.container import Delta
 from openautoglm.release.release import SHA256, Release, unseal
-from openautoglm.release.store import manifest_name, pointer_name
+from openautoglm.release.store import MOVES, manifest_name, pointer_name
 
 if TYPE_CHECKING:
     from openautoglm.release.store import ReleaseStore
@@ -22,14 +22,16 @@ def faults(store: ReleaseStore) -> list[str]:
     found: list[str] = []
     releases = _releases(store, found)
     sizes = _blobs(store, found)
+    entries = _log(store, found)
+    gone = {name for entry in entries if entry["kind"] == "removal" for name in entry["removed"]}
     for release in releases.values():
-        _links(store, release, releases, sizes, found)
+        _links(store, release, releases, gone, sizes, found)
     _pointers(store, releases, found)
-    moves = _log(store, found)
+    moves = [entry for entry in entries if entry["kind"] in MOVES]
     there = {f"channels/{name}" for name in store.storage.names("channels")}
     there |= {manifest_name(version) for version in store.versions()}
     named = {pointer_name(entry["channel"]) for entry in moves}
-    named |= {manifest_name(int(entry["release"][1:-13])) for entry in moves}
+    named |= {manifest_name(int(entry["release"][1:-13])) for entry in moves if entry["release"] not in gone}
     found += [f"{name}: is missing, the log names it" for name in sorted(named - there)]
     return found
 
@@ -66,6 +68,7 @@ def _links(
     store: ReleaseStore,
     release: Release,
     releases: dict[str, Release],
+    gone: set[str],
     sizes: dict[str, int],
     found: list[str],
 ) -> None:
@@ -74,7 +77,7 @@ def _links(
         if sizes.get(blob) != size:
             found.append(f"{where}: names blob {blob} of {size} bytes, which is damaged or not there")
     weights, parent = release.weights, releases.get(release.parent or "")
-    if release.parent and parent is None:
+    if release.parent and parent is None and release.parent not in gone:
         found.append(f"{where}: its parent {release.parent} is damaged or not there")
     if (
         weights.kind == "delta"
@@ -123,8 +126,8 @@ def _pointers(store: ReleaseStore, releases: dict[str, Release], found: list[str
 
 
 def _log(store: ReleaseStore, found: list[str]) -> list[dict[str, Any]]:
-    """Give the entries that moved a channel."""
-    moves = []
+    """Give the entries that are sound."""
+    entries = []
     for number, name in enumerate(store.storage.names("log"), start=1):
         if name != f"{number:06d}.json":
             found.append(f"log/{number:06d}.json: is missing")
@@ -136,6 +139,5 @@ def _log(store: ReleaseStore, found: list[str]) -> list[dict[str, Any]]:
             continue
         if entry.get("number") != number:
             found.append(f"log/{name}: is the entry {entry.get('number')}")
-        if entry["kind"] != "rejection":
-            moves.append(entry)
-    return moves
+        entries.append(entry)
+    return entries
