@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """models/checkpoint, data/validated, data/graphs (and the parent) → reports/evaluation.json, metrics.json, plots/."""
     from openautoglm.corpus import Corpus
-    from openautoglm.evaluate.examine import judge, sit
+    from openautoglm.evaluate.exam import sit
+    from openautoglm.evaluate.judge import judge
     from openautoglm.evaluate.plots import write_plots
     from openautoglm.evaluate.report import write_report
     from openautoglm.graph import GraphBatch

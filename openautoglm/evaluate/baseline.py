@@ -18,14 +18,13 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from openautoglm.corpus import Corpus
-from openautoglm.evaluate.predict import batches
+from openautoglm.evaluate.predict import BATCH_SIZE, batches
 from openautoglm.model.backbone import load_backbone
-from openautoglm.train.machine import autocast, choose_device, choose_precision
+from openautoglm.train.machine import choose_device, choose_precision
 
 MAX_ROWS = 20_000  # train documents
 MAX_CHARS = 5_000_000  # of the train texts, above which character n-grams are left out
 MAX_TOKENS = 64  # word pieces a document, for the frozen encoder
-MAX_BATCH_TOKENS = 8_192
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,16 @@ def frozen_features(texts: list[str], backbone: str, seed: int = 0) -> NDArray[n
     """[D, H] float32, unit length: mean over the first ``MAX_TOKENS`` word pieces of each text."""
     encoder, tokenizer = load_backbone(backbone, seed)
     device = choose_device()
-    precision = choose_precision("auto", device)  # no published number depends on its last digits
-    encoder.eval().to(device)
+    # no published weight depends on its last digits, and bf16 is twice as fast where the processor has it
+    fast = choose_precision("auto", device) == "bf16"
+    encoder.eval().to(device, torch.bfloat16 if fast else torch.float32)
     ids = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
     lengths = np.array([len(row) for row in ids], dtype=np.int64)
     size = int(encoder.get_input_embeddings().weight.shape[1])  # type: ignore[operator]
     features = np.zeros((len(texts), size), dtype=np.float32)
-    for rows in batches(lengths, MAX_BATCH_TOKENS // MAX_TOKENS, "frozen features"):
+    for rows in batches(lengths, BATCH_SIZE, "frozen features"):
         padded = tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt").to(device)
-        with autocast(precision, device):
-            states = encoder(**padded).last_hidden_state.float()  # [B, T, H]
+        states = encoder(**padded).last_hidden_state.float()  # [B, T, H]
         mask = padded["attention_mask"].unsqueeze(-1).to(states.dtype)
         pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
         features[rows] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()

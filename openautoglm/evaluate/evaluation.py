@@ -20,13 +20,15 @@ DIGITS = 6  # what is written; more would be noise of the machine
 class Evaluation:
     """Shares are 0-1.
 
-    metrics: flat, also in reports/metrics.json. intervals: {metric: [low, high]}. comparisons: one row a rival, each on
+    metrics: flat, also in reports/metrics.json. parent_metrics: accuracy, macro_f1, ece of the parent on the same exam.
+    intervals: {metric: [low, high]}. comparisons: one row a rival, each on
     the same documents. slices, classes, calibration, confusions, errors: the rows of the report. lineage: fingerprints
     of what was examined, and the parent's release id. notes: what a reader must know about how it was measured.
     """
 
     exam: str
     metrics: dict[str, float]
+    parent_metrics: dict[str, float]
     gates: list[Gate]
     intervals: dict[str, list[float]]
     comparisons: list[Row]

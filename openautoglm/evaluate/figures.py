@@ -57,9 +57,9 @@ def contest(rows: list[tuple[str, float, int]], confidence: float = 0.95) -> str
         axes.tick_params(axis="y", labelcolor=INK)
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("accuracy, % (bar: 95 % interval)")
+        axes.set_xlabel(f"accuracy, % (bar: {confidence:.0%} interval)")
 
-    return _svg(draw, (7.2, 0.9 + 0.48 * len(rows)))
+    return _svg(draw, (5.6, 0.8 + 0.46 * len(rows)))
 
 
 def calibration(rows: list[Row]) -> str:

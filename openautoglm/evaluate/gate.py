@@ -115,17 +115,24 @@ def _compared(
         return _gate(
             name, True, None, -params.margin, absent or f"No document to compare with {other}.", kind
         )
-    refused = lost(found, params.margin)
-    reason = (
-        f"{points(found.difference)} points against {other} on {found.documents:,} documents "
-        f"({params.confidence:.0%} interval {points(found.low)} to {points(found.high)}); "
-        + (
-            f"more than chance explains, and more than the {100 * params.margin:.1f} that may be lost."
-            if refused
-            else f"up to {100 * params.margin:.1f} may be lost."
+    if not found.wins and not found.losses:
+        reason = f"Right and wrong on the same of {found.documents:,} documents as {other}."
+    else:
+        reason = (
+            f"{points(found.difference)} points against {other}, {found.documents:,} documents, "
+            f"{params.confidence:.0%} interval {points(found.low)} to {points(found.high)}; "
+            f"{_conclusion(found, params.margin)}."
         )
-    )
-    return _gate(name, not refused, found.difference, -params.margin, reason, kind)
+    return _gate(name, not lost(found, params.margin), found.difference, -params.margin, reason, kind)
+
+
+def _conclusion(found: Comparison, margin: float) -> str:
+    allowed = f"{100 * margin:.1f}"
+    if lost(found, margin):
+        return f"more than chance explains, and more than the {allowed} that may be lost"
+    if found.difference < -margin - TINY:
+        return f"more than the {allowed} that may be lost, but no more than chance explains"
+    return f"up to {allowed} may be lost"
 
 
 def _gate(

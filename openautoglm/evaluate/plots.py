@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openautoglm.evaluate.evaluation import Evaluation, rounded
-from openautoglm.evaluate.examine import Exam
+from openautoglm.evaluate.exam import Exam
 from openautoglm.files import fresh_dir, save_json
 
 COLUMNS = {

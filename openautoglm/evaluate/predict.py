@@ -26,7 +26,7 @@ from openautoglm.model.encode import EncodedCorpus, collate, encode
 from openautoglm.train.machine import choose_device
 
 Floats = NDArray[np.float32]
-BATCH_SIZE = 64
+BATCH_SIZE = 32  # measured on a CPU: 150 texts/s, at 128 130
 SECONDS_PER_LINE = 15.0
 
 

@@ -35,6 +35,14 @@ NAMES = {
     "parent_whole": "Parent",
     "parent": "Parent",
     "graph": "Graph does no harm",
+    "data": "Data",
+    "onnx_finite": "ONNX: finite answers",
+    "onnx_parity": "ONNX: same numbers",
+    "onnx_answers": "ONNX: same answers",
+    "weights": "Weights examined are those published",
+    "materialised": "Rebuilt as a node would",
+    "canary": "Canary answer",
+    "not_worse_than_head": "Version in service",
     "text_only": "Without the graph",
     "tfidf_svc": "TF-IDF + linear SVC",
     "frozen_lr": "Frozen + logistic regression",
@@ -61,11 +69,16 @@ def view(root: Path) -> dict[str, Any]:
 
     evaluation = Evaluation.load(root / "reports/evaluation.json")
     curve = training_rows(root / "reports/training.jsonl")
+    parity = _optional(root / "reports/parity.json")
     release = _optional(root / "models/release.json")
+    if release.get("metrics", {}).get("evaluation") != evaluation.fingerprint:
+        release = {}  # an earlier run's; publish has not run since
+    gates = release.get("gates") or [*evaluation.gates, *parity.get("gates", [])]
     return {
         "evaluation": evaluation,
         "release": release,
-        "headline": headline(evaluation, release),
+        "headline": headline(evaluation, gates, release),
+        "gates": gates,
         "contest": _contest(evaluation, figures) if evaluation.metrics["documents"] else "",
         "calibration": Markup(figures.calibration(evaluation.calibration)) if evaluation.calibration else "",
         "training": Markup(figures.training(curve)) if curve else "",
@@ -77,38 +90,26 @@ def view(root: Path) -> dict[str, Any]:
         "errors": [{**row, "svg": _graph_svg(row)} for row in evaluation.errors],
         "validation": _optional(root / "reports/validation.json"),
         "data_docs": _data_docs(root),
-        "parity": flat(_optional(root / "reports/parity.json")),
+        "parity": parity,
     }
 
 
-def headline(evaluation: Evaluation, release: Mapping[str, Any]) -> dict[str, str]:
+def headline(evaluation: Evaluation, gates: list[Row], release: Mapping[str, Any]) -> dict[str, str]:
     """tone: good | bad; title and text of the page's first lines."""
-    refused = [gate for gate in evaluation.gates if gate["kind"] == "gate" and not gate["passed"]]
-    gates = sum(gate["kind"] == "gate" for gate in evaluation.gates)
+    asked = [gate for gate in gates if gate.get("kind", "gate") == "gate"]
+    refused = [gate for gate in asked if not gate["passed"]]
     if refused:
-        which = ", ".join(NAMES[gate["name"]].lower() for gate in refused)
-        return {"tone": "bad", "title": f"Not to be published: {which}", "text": refused[0]["reason"]}
-    text = f"All {gates} gates say yes."
-    # release.json of an earlier run lies there until publish has run again
-    mine = release.get("evaluation", evaluation.fingerprint) == evaluation.fingerprint
-    if release.get("published") and mine:
-        return {"tone": "good", "title": f"Published as {release.get('id')}", "text": text}
+        which = ", ".join(_name(str(gate["name"])).lower() for gate in refused)
+        return {"tone": "bad", "title": f"Not published: {which}", "text": refused[0]["reason"]}
+    advice = len(evaluation.gates) - sum(
+        gate["kind"] == "gate" or gate["passed"] for gate in evaluation.gates
+    )
+    text = f"All {len(asked)} gates say yes" + (
+        f", {advice} of the comparisons is a warning." if advice else "."
+    )
+    if release.get("published"):
+        return {"tone": "good", "title": f"Published as {release['id']}", "text": text}
     return {"tone": "good", "title": "Good to publish", "text": text}
-
-
-def flat(values: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested JSON as (dotted name, scalar) pairs; lists of scalars are joined."""
-    if isinstance(values, Mapping):
-        return [
-            pair
-            for key, item in values.items()
-            for pair in flat(item, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if isinstance(values, list):
-        if any(isinstance(item, Mapping | list) for item in values):
-            return [pair for place, item in enumerate(values, 1) for pair in flat(item, f"{prefix}.{place}")]
-        return [(prefix, ", ".join(map(str, values)))]
-    return [(prefix, values)]
 
 
 def _contest(evaluation: Evaluation, figures: Any) -> Markup:
@@ -156,13 +157,17 @@ def _environment() -> Environment:
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
     environment.filters["points"] = points
-    environment.filters["name"] = lambda value: NAMES.get(value, value)
-    environment.filters["cell"] = cell
+    environment.filters["name"] = _name
+    environment.filters.update(cell=cell, size=size)
     return environment
 
 
+def _name(key: str) -> str:
+    return NAMES.get(key, key.replace("_", " "))
+
+
 def cell(value: Any) -> str:
-    """A scalar of somebody else's JSON, for reading."""
+    """A value of another stage's JSON, for reading."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -171,6 +176,16 @@ def cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, list | dict):
-        return ", ".join(f"{key} {cell(item)}".strip() for key, item in flat(value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {cell(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(cell, value))
     return str(value)
+
+
+def size(count: int) -> str:
+    """Bytes, for reading."""
+    value, units = float(count), ["B", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}"

@@ -1,0 +1,133 @@
+"""The exam: a checkpoint, its parent, its ablation and the baselines answer the same test documents.
+
+exam = sit(checkpoint, parent, corpus, graphs, backbone="all-MiniLM-L6-v2")
+evaluation = judge(exam, params.evaluate, parent="v000001-3fa9c1d2e4b5", lineage={})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from openautoglm.corpus import Corpus
+from openautoglm.evaluate import metrics as m
+from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
+from openautoglm.evaluate.predict import Floats, predict_logits, predict_with_ablation
+from openautoglm.graph import GraphBatch
+from openautoglm.model.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's answers: class numbers [D] in the exam's list of classes, and which of them are right [D]."""
+
+    predicted: m.Ints
+    right: m.Bools
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The test documents with their classes as numbers, and the answers of everybody who sat it.
+
+    names: the checkpoint's labels first, in the order of its logits, then labels that only the exam has.
+    probabilities [D, C] are the checkpoint's; a document whose logits are not finite counts as undecided.
+    parent_metrics: accuracy, macro_f1 and ece of the parent on the whole exam, empty without a parent.
+    """
+
+    test: Corpus
+    graphs: GraphBatch
+    names: list[str]
+    actual: m.Ints
+    probabilities: m.Reals
+    not_finite: int
+    model: Answers
+    text_only: Answers | None
+    parent: Answers | None
+    parent_labels: frozenset[str]
+    parent_metrics: dict[str, float]
+    baselines: dict[str, Answers]
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.test)
+
+    @property
+    def known(self) -> m.Bools:
+        """[D] documents whose class the parent knows."""
+        known = np.array([name in self.parent_labels for name in self.names])
+        mask: m.Bools = known[self.actual]
+        return mask
+
+
+def sit(
+    checkpoint: Checkpoint,
+    parent: Checkpoint | None,
+    corpus: Corpus,
+    graphs: GraphBatch,
+    backbone: str,
+    seed: int = 0,
+) -> Exam:
+    """Everybody answers the test split of ``corpus``; ``graphs`` are those of the whole corpus, in its order.
+
+    ``backbone`` and ``seed`` name the untouched encoder of the frozen baseline. Nobody sees the test split before.
+    """
+    rows = np.flatnonzero(np.array(corpus.column("split")) == "test")
+    test, graphs = corpus.split("test"), graphs.select(rows)
+    labels = checkpoint.config.labels
+    names = labels + sorted(set(test.column("label")) - set(labels))
+    number = {name: index for index, name in enumerate(names)}
+    actual = np.array([number[label] for label in test.column("label")], dtype=np.int64)
+
+    def answers(predicted: Sequence[str]) -> Answers:
+        # a label that neither the checkpoint nor the exam has is -1: wrong, whatever the document
+        found = np.array([number.get(name, -1) for name in predicted], dtype=np.int64)
+        return Answers(found, found == actual)
+
+    logits, text_logits = predict_with_ablation(checkpoint, test, graphs)
+    (logits, not_finite), (text_logits, _) = finite(logits), finite(text_logits)
+    parent_answers, parent_metrics = None, dict[str, float]()
+    if parent:
+        parent_logits, _ = finite(predict_logits(parent, test, graphs))
+        parent_answers = answers(answered(parent_logits, parent.config.labels))
+        parent_metrics = scores(actual, parent_answers, m.softmax(parent_logits))
+    rivals = []
+    if len(test):
+        train = corpus.split("train")
+        rivals = [tfidf_svc(train, test), frozen_lr(train, test, backbone, seed)]
+    return Exam(
+        test=test,
+        graphs=graphs,
+        names=names,
+        actual=actual,
+        probabilities=m.softmax(logits),
+        not_finite=not_finite,
+        model=answers(answered(logits, labels)),
+        text_only=None if checkpoint.config.text_only else answers(answered(text_logits, labels)),
+        parent=parent_answers,
+        parent_labels=frozenset(parent.config.labels if parent else ()),
+        parent_metrics=parent_metrics,
+        baselines={rival.name: answers(rival.predicted) for rival in rivals},
+        notes=[rival.note for rival in rivals if rival.note],
+    )
+
+
+def scores(actual: m.Ints, answers: Answers, probabilities: m.Reals) -> dict[str, float]:
+    """accuracy, macro_f1 and ece, each 0-1."""
+    confidence = probabilities.max(axis=1, initial=0.0)
+    return {
+        "accuracy": m.share(answers.right),
+        "macro_f1": m.macro_f1(actual, answers.predicted),
+        "ece": m.ece(m.reliability(confidence, answers.right)),
+    }
+
+
+def answered(logits: Floats, labels: list[str]) -> list[str]:
+    return [labels[index] for index in logits.argmax(axis=1).tolist()]
+
+
+def finite(logits: Floats) -> tuple[Floats, int]:
+    """Rows with a NaN or an infinity become zeros (all classes alike), and how many there were."""
+    bad = np.logical_not(np.isfinite(logits).all(axis=1))
+    return np.where(bad[:, None], np.float32(0), logits), int(bad.sum())
