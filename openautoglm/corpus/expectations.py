@@ -102,7 +102,11 @@ def row_rules(frame: pd.DataFrame, params: ValidateParams) -> list[Rule]:
         Rule("encoding", within("broken_characters", max_value=0), "broken encoding", "text", bound=0),
         Rule(
             "unique_ids",
-            ExpectColumnValuesNotToRepeat(column="doc_id", mostly=tolerating("doc_id")),
+            ExpectColumnValuesNotToRepeat(
+                column="doc_id",
+                mostly=tolerating("doc_id"),
+                description="No id comes a second time (up to the share that may be set aside).",
+            ),
             "duplicate id",
             "text",
         ),
@@ -117,7 +121,11 @@ def relation_rules(
     return [
         Rule(
             "leakage",
-            ExpectTextsToStayInOneSplit(column_list=["text_key", "split", "batch_number"], mostly=mostly),
+            ExpectTextsToStayInOneSplit(
+                column_list=["text_key", "split", "batch_number"],
+                mostly=mostly,
+                description="No text is in two splits (up to the share that may be set aside).",
+            ),
             "leakage: the same text is in another split",
             "text",
         ),
