@@ -86,4 +86,5 @@ def _size(newest: dict[str, Any]) -> list[str]:
 def _answer(folder: Path, text: str) -> list[str]:
     from openautoglm.export.session import Session
 
-    return ["", f"{text}", f"  -> {Session(folder / 'models/onnx').predict(text)}"]
+    answer = Session(folder / "models/onnx").predict([text])[0]
+    return ["", text, f"  -> {answer.label} ({answer.probability:.1%}), seen: {', '.join(answer.phrases)}"]

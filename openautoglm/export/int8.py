@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, numpy_helper
 
 from openautoglm.export.attach import redirect, strip
 from openautoglm.export.weights import is_external, locate, read_float32
@@ -81,9 +81,9 @@ def _fold(
             redirect(node, old, same[old])
         first = node.input[0] if node.input else ""
         weight, result = values.get(first), node.output[0]
-        if node.op_type == "Cast" and (weight is not None or first in narrow):
-            same[result] = first
-        elif node.op_type == "Identity" and weight is not None:
+        if (weight is not None and node.op_type in ("Cast", "Identity")) or (
+            node.op_type == "Cast" and first in narrow
+        ):
             same[result] = first
         elif node.op_type == "Transpose" and weight is not None:
             axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
@@ -93,11 +93,3 @@ def _fold(
                 narrow.add(result)
             kept.append(node)
     return kept
-
-
-def float_elements(path: Path) -> int:
-    """How many weights of the model are still floats, for the report."""
-    graph = onnx.load(path).graph
-    return sum(
-        int(np.prod(tensor.dims)) for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT
-    )

@@ -93,6 +93,14 @@ def check_parity(
     return Parity(tuple(cases), tolerance)
 
 
+def int8_gate(accuracy: float, before: float, documents: int, bound: float) -> Gate:
+    """A warning: int8 is not released, so it never holds a release back."""
+    lost = before - accuracy
+    reason = f"int8 answers {accuracy:.1%} of {documents} documents right, fp32 {before:.1%}; {bound:.1%} may be lost."
+    gate = _gate("int8_accuracy", lost <= bound + 1e-9, round(lost, 6), bound, reason)
+    return {**gate, "kind": "warning"}
+
+
 def batches_to_try(session: Session, texts: list[str], graphs: GraphBatch) -> list[tuple[str, EncodedCorpus]]:
     """(name, batch): real documents in several numbers, then the shapes on which exported graphs break."""
     found = []

@@ -28,7 +28,7 @@ def segment_weights(logits: Tensor) -> Tensor:
 def sum_last(x: Tensor) -> Tensor:
     """``x.sum(-1)``. In an exported graph a product with a column of ones: onnxruntime 1.31 leaves the last axis of an
     empty tensor unreduced in ReduceSum, and a batch may well have no edge."""
-    if torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export():
         return (x @ torch.ones(int(x.size(-1)), 1)).squeeze(-1)
     return x.sum(-1)
 

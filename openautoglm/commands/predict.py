@@ -1,0 +1,44 @@
+"""autoglm predict"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from openautoglm.commands._answer import model_option, open_session
+
+if TYPE_CHECKING:
+    from openautoglm.export.session import Prediction
+
+_BAR = 24  # cells
+
+
+@click.command(epilog='Example: autoglm predict "My card still has not arrived." --model /srv/model')
+@click.argument("text")
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(text: str, model: str, as_json: bool) -> None:
+    """Answer one TEXT with onnxruntime: its label, the next likeliest, the phrases and relations seen."""
+    answer = open_session(model).predict([text])[0]
+    click.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=2) if as_json else shown(answer))
+
+
+def shown(answer: Prediction) -> str:
+    """The answer in a terminal, coloured where it has colours."""
+    from openautoglm.graph import as_lines
+
+    wide = max(len(label) for label, _ in answer.top)
+    lines = [click.style(answer.label, bold=True, fg="green"), ""]
+    lines += [f"  {label:<{wide}}  {_bar(share)}  {share:6.1%}" for label, share in answer.top]
+    lines += ["", click.style("phrases", dim=True), "  " + (" · ".join(answer.phrases) or "none")]
+    if answer.graph.edges:
+        lines += [click.style("relations", dim=True)]
+        lines += [f"  {line}" for line in as_lines(answer.text, answer.graph) if "→" in line]
+    return "\n".join(lines)
+
+
+def _bar(share: float) -> str:
+    filled = round(share * _BAR)
+    return click.style("█" * filled, fg="cyan") + click.style("░" * (_BAR - filled), dim=True)

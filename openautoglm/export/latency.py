@@ -1,0 +1,61 @@
+"""How long torch and onnxruntime take for the same batch; medians, taken in turns so that a busy moment hits both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from openautoglm.export.session import Session
+from openautoglm.model.encode import EncodedCorpus, collate_arrays
+
+BATCHES = (1, 8, 32)
+ROUNDS = 7
+
+
+def latencies(
+    model: torch.nn.Module, sessions: dict[str, Session], corpus: EncodedCorpus, rounds: int = ROUNDS
+) -> list[dict[str, float]]:
+    """A row per batch size: {batch, tokens, torch_ms, <name>_ms, <name>_ratio …}; ratio: torch's time over the session's.
+
+    The batches are documents of ``corpus`` as they come, over and over where there are too few.
+    """
+    rows = []
+    for size in BATCHES:
+        inputs = collate_arrays(corpus, np.arange(size) % len(corpus))
+        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        calls: dict[str, Callable[[], object]] = {"torch": partial(model, **tensors)}
+        calls |= {name: partial(session.run, inputs) for name, session in sessions.items()}
+        with torch.inference_mode():
+            seconds = medians(calls, rounds)
+        row = {"batch": float(size), "tokens": float(inputs["input_ids"].shape[1])}
+        row |= {f"{name}_ms": round(1e3 * spent, 3) for name, spent in seconds.items()}
+        row |= {f"{name}_ratio": round(seconds["torch"] / seconds[name], 3) for name in sessions}
+        rows.append(row)
+    return rows
+
+
+def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds; one round to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if number:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def as_facts(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Flat: ``torch_ms_b8``, ``onnx_ratio_b32`` …"""
+    return {
+        f"{name}_b{int(row['batch'])}": value
+        for row in rows
+        for name, value in row.items()
+        if name.endswith(("_ms", "_ratio"))
+    }

@@ -1,0 +1,118 @@
+"""export: models/checkpoint → models/onnx, models/int8, reports/parity.json.
+
+    python -m tasks export
+
+A model that differs from torch, or an int8 one that lost too much, is written all the same with its verdict; publish
+reads it. Times go to reports/latency.json, which is no output of the stage: they are never the same twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openautoglm.export.session import Session
+    from openautoglm.model.checkpoint import Checkpoint
+    from openautoglm.params import Params
+
+EXAMPLES = 32  # documents for parity and latencies
+SCORED = 1000  # test documents, evenly spread, on which the float and the int8 model are compared
+
+
+def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
+    """Write the ONNX graph beside a copy of the checkpoint's weights, compare it with torch, and quantize it.
+
+    Raises:
+        AutoGLMError: a weight is NaN or infinite, or the graph does not fit the weights or ONNX's checker.
+    """
+    from openautoglm.export.canary import choose_canary
+    from openautoglm.export.int8 import quantize
+    from openautoglm.export.latency import as_facts, latencies
+    from openautoglm.export.onnx import GRAPH, export_onnx
+    from openautoglm.export.parity import check_parity, int8_gate
+    from openautoglm.export.session import CANARY, Session
+    from openautoglm.files import fresh_dir, save_json
+    from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
+
+    chosen = params.export
+    checkpoint = Checkpoint.load(root / "models/checkpoint")
+    doc_ids, texts, labels, graphs = _exam(root)
+    with fresh_dir(root / "models/onnx") as folder:
+        _copy(checkpoint.path / WEIGHTS, folder)
+        _copy_companions(checkpoint, root, folder)
+        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset)
+        graph_bytes = graph.stat().st_size
+        session = Session(folder)
+        corpus = session.encode(texts, graphs)
+        logits = session.logits(corpus)
+        save_json(folder / CANARY, choose_canary(session, doc_ids, texts, labels, logits))
+    few = range(min(EXAMPLES, len(texts)))
+    model = checkpoint.model()
+    parity = check_parity(model, session, [texts[row] for row in few], graphs.select(few), chosen.tolerance)
+    report: dict[str, Any] = {"opset": chosen.opset, "graph_bytes": graph_bytes, **parity.to_json()}
+    sessions, accuracy = {"onnx": session}, _accuracy(session, logits, labels)
+    facts: dict[str, object] = {
+        "graph_bytes": graph_bytes,
+        "parity_share": max(case.share for case in parity.cases),
+        "parity_cases": len(parity.cases),
+        "onnx_accuracy": accuracy,
+    }
+    with fresh_dir(root / "models/int8") as folder:  # an output of the stage also when it stays empty
+        if chosen.int8:
+            _copy_companions(checkpoint, root, folder)
+            facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
+            sessions["int8"] = Session(folder)
+            small = _accuracy(sessions["int8"], sessions["int8"].logits(corpus), labels)
+            facts["int8_accuracy"] = small
+            report["int8"] = {
+                "accuracy": round(small, 6),
+                "float_accuracy": round(accuracy, 6),
+                "documents": len(texts),
+                "bytes": facts["int8_bytes"],
+            }
+            report["gates"].append(int8_gate(small, accuracy, len(texts), chosen.int8_max_drop))
+    save_json(root / "reports/parity.json", report)
+    rows = latencies(model, sessions, corpus)
+    save_json(root / "reports/latency.json", {"milliseconds": rows})
+    return {**facts, **as_facts(rows)}
+
+
+def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
+    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out; of all where none is for tests."""
+    import numpy as np
+
+    from openautoglm.corpus import Corpus
+    from openautoglm.graph import GraphBatch
+
+    corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
+    assert corpus.column("doc_id") == graphs.doc_ids, "data/graphs follows data/validated"
+    splits = np.array(corpus.column("split"))
+    rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.arange(len(corpus))
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int))]
+    table = corpus.table.take(rows)
+    doc_ids, texts, labels = (table[name].to_pylist() for name in ("doc_id", "text", "label"))
+    return doc_ids, [text or "" for text in texts], labels, graphs.select(rows)
+
+
+def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:
+    """What a session needs besides weights and graph; vocabulary.json says how texts were parsed."""
+    from openautoglm.export.session import VOCABULARY
+    from openautoglm.model.checkpoint import MODEL_FILES
+
+    for name in MODEL_FILES:
+        _copy(checkpoint.path / name, folder)
+    _copy(root / "data/graphs" / VOCABULARY, folder)
+
+
+def _copy(path: Path, folder: Path) -> None:
+    """A copy, never a link: DVC would make the outputs of two stages one file."""
+    import shutil
+
+    shutil.copyfile(path, folder / path.name)
+
+
+def _accuracy(session: Session, logits: Any, labels: list[str]) -> float:
+    answers = [session.labels[index] for index in logits.argmax(axis=1)]
+    return sum(answer == label for answer, label in zip(answers, labels, strict=True)) / max(len(labels), 1)
