@@ -78,7 +78,7 @@ def _moved(draw: st.DrawFn, data: bytes) -> bytes:
     return bytes(moved)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     pairs(),
     st.none() | st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
