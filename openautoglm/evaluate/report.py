@@ -101,11 +101,9 @@ def headline(evaluation: Evaluation, gates: list[Row], release: Mapping[str, Any
     if refused:
         which = ", ".join(_name(str(gate["name"])).lower() for gate in refused)
         return {"tone": "bad", "title": f"Not published: {which}", "text": refused[0]["reason"]}
-    advice = len(evaluation.gates) - sum(
-        gate["kind"] == "gate" or gate["passed"] for gate in evaluation.gates
-    )
+    warnings = sum(not gate["passed"] for gate in evaluation.gates if gate["kind"] == "warning")
     text = f"All {len(asked)} gates say yes" + (
-        f", {advice} of the comparisons is a warning." if advice else "."
+        f", with {warnings} warning{'s' * (warnings > 1)}." if warnings else "."
     )
     if release.get("published"):
         return {"tone": "good", "title": f"Published as {release['id']}", "text": text}

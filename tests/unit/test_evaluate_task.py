@@ -1,0 +1,158 @@
+"""The stage end to end on a tiny model: files, verdict, parent, report."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "evaluate"))
+from toy_exam import WORDS, toy_checkpoint, toy_params, toy_root
+
+from openautoglm.evaluate import Evaluation
+from openautoglm.evaluate.report import write_report
+from tasks.evaluate import evaluate
+
+LABELS = sorted(WORDS)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = toy_root(tmp_path_factory.mktemp("root"), gate=0.5)
+    evaluate(toy_params(), root)
+    return root
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    files = [
+        root / "reports/evaluation.json",
+        root / "reports/metrics.json",
+        *(root / "reports/plots").iterdir(),
+    ]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_the_same_inputs_give_the_same_bytes(root: Path):
+    before = outputs(root)
+    facts = evaluate(toy_params(), root)
+    assert outputs(root) == before
+    assert facts["fingerprint"] == Evaluation.load(root / "reports/evaluation.json").fingerprint
+
+
+def test_metrics_are_flat_numbers(root: Path):
+    metrics = json.loads((root / "reports/metrics.json").read_bytes())
+    assert metrics["documents"] == 24
+    assert {
+        "accuracy",
+        "macro_f1",
+        "ece",
+        "text_only_accuracy",
+        "tfidf_svc_accuracy",
+        "frozen_lr_accuracy",
+    } <= set(metrics)
+    assert "parent_accuracy" not in metrics
+    assert all(isinstance(value, int | float) for value in metrics.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "rows"),
+    [
+        ("confusion.csv", ["actual", "predicted", "doc_id"], 24),
+        ("reliability.csv", ["confidence", "accuracy", "count"], None),
+        ("training.csv", ["epoch", "step", "split", "loss", "accuracy"], 0),
+        ("slices.csv", ["slice", "accuracy", "count"], None),
+        ("per_class.csv", ["label", "precision", "recall", "f1", "support"], None),
+    ],
+)
+def test_plots_have_the_columns_that_dvc_reads(root: Path, name: str, columns: list[str], rows: int | None):
+    with (root / "reports/plots" / name).open() as file:
+        reader = csv.DictReader(file)
+        found = list(reader)
+    assert reader.fieldnames == columns
+    assert len(found) == rows if rows is not None else found
+
+
+def test_report_says_what_was_found_and_loads_nothing(root: Path):
+    page = (root / "reports/report.html").read_text()
+    evaluation = Evaluation.load(root / "reports/evaluation.json")
+    assert f"{100 * evaluation.metrics['accuracy']:.1f}" in page
+    assert evaluation.fingerprint in page
+    assert evaluation.errors[0]["doc_id"] in page
+    for gate in evaluation.gates:
+        assert gate["reason"].replace("'", "&#39;") in page
+    assert not re.search(r"https?://|//cdn|<link|src=", page)
+
+
+def test_report_takes_up_the_release_when_it_is_this_evaluations(root: Path):
+    evaluation = Evaluation.load(root / "reports/evaluation.json")
+    release = {"id": "v000001-abcdefabcdef", "published": True, "kind": "full", "gates": evaluation.gates}
+    (root / "models/release.json").write_text(json.dumps({**release, "metrics": {"evaluation": "another"}}))
+    assert "v000001-abcdefabcdef" not in write_report(root).read_text()
+    metrics = {"evaluation": evaluation.fingerprint}
+    (root / "models/release.json").write_text(json.dumps({**release, "metrics": metrics}))
+    assert "Published as v000001-abcdefabcdef" in write_report(root).read_text()
+    (root / "models/release.json").unlink()
+
+
+def test_texts_cannot_write_the_page(root: Path, tmp_path: Path):
+    path = root / "reports/evaluation.json"
+    values = json.loads(path.read_bytes())
+    values["errors"][0] |= {"text": "<script>alert(1)</script>", "nodes": [[0, 8, 0]], "edges": []}
+    fields = {key: value for key, value in values.items() if key not in ("passed", "fingerprint")}
+    Evaluation(**fields).save(tmp_path / "reports/evaluation.json")
+    assert "<script>alert" not in write_report(tmp_path).read_text()
+
+
+def test_a_bad_score_says_no_and_does_not_raise(root: Path, tmp_path: Path):
+    toy_root(tmp_path)
+    facts = evaluate(toy_params(min_accuracy=0.99), tmp_path)
+    assert facts["passed"] is False
+    assert "accuracy" in str(facts["refused_by"])
+    assert "Not published" in (tmp_path / "reports/report.html").read_text()
+
+
+def test_against_a_parent_that_lacks_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    toy_root(tmp_path)
+    toy_checkpoint(tmp_path / "parent", LABELS[:2], seed=3)
+    monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
+    params = toy_params()
+    params = params.model_copy(
+        update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}
+    )
+    facts = evaluate(params, tmp_path)
+    evaluation = Evaluation.load(tmp_path / "reports/evaluation.json")
+    known, whole = evaluation.comparisons[:2]
+    assert (known["name"], known["documents"]) == ("parent_known", 16)
+    assert (whole["name"], whole["documents"]) == ("parent_whole", 24)
+    # what the parent got right, it got right among the classes that it knows
+    assert round(known["theirs"] * 16) == round(whole["theirs"] * 24)
+    assert facts["parent_accuracy"] == pytest.approx(whole["theirs"], abs=1e-6)
+    assert "new_classes_accuracy" in facts
+    assert evaluation.parent_metrics["accuracy"] == pytest.approx(whole["theirs"])
+    assert {row["slice"] for row in evaluation.slices if row["by"] == "class"} == {
+        "known to the parent",
+        "new",
+    }
+    assert [row["parent_recall"] is None for row in evaluation.classes] == [False, False, True]
+
+
+def test_an_exam_label_that_nobody_learnt_counts_as_wrong(tmp_path: Path):
+    toy_root(tmp_path, labels=LABELS[:2])
+    evaluate(toy_params(), tmp_path)
+    evaluation = Evaluation.load(tmp_path / "reports/evaluation.json")
+    (row,) = [row for row in evaluation.classes if row["label"] == LABELS[2]]
+    assert (row["recall"], row["support"]) == (0.0, 8)
+
+
+def test_an_empty_exam_is_refused(tmp_path: Path):
+    from toy_exam import toy_corpus, toy_graphs
+
+    toy_root(tmp_path)
+    corpus = toy_corpus((30, 6, 0))
+    corpus.save(tmp_path / "data/validated")
+    toy_graphs(corpus).save(tmp_path / "data/graphs")
+    facts = evaluate(toy_params(), tmp_path)
+    assert (facts["passed"], facts["refused_by"]) == (False, "exam")
+    assert "The test split has no document" in (tmp_path / "reports/report.html").read_text()
