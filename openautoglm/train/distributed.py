@@ -20,7 +20,9 @@ from openautoglm.train import machine
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
 
-TIMEOUT = timedelta(seconds=60)  # of a collective: a lost peer must not hold the others for the default half hour
+TIMEOUT = timedelta(
+    seconds=60
+)  # of a collective: a lost peer must not hold the others for the default half hour
 JOB, FAILURE = "job.json", "failure.json"
 
 

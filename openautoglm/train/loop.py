@@ -90,7 +90,9 @@ def fit(job: Job, group: Group | None = None, wrap: Callable[[AutoGLMModel], For
     group.wait()
 
 
-def evaluate(model: AutoGLMModel, split: Split, group: Group, device: torch.device) -> tuple[float, float] | None:
+def evaluate(
+    model: AutoGLMModel, split: Split, group: Group, device: torch.device
+) -> tuple[float, float] | None:
     """(mean loss, accuracy) of ``split`` over all ranks; None for an empty one."""
     if not len(split):
         return None

@@ -67,5 +67,8 @@ def _cpu_flags() -> set[str]:
     except OSError:
         return set()
     return {
-        flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split(":")[1].split()
+        flag
+        for line in lines
+        if line.startswith(("flags", "Features"))
+        for flag in line.split(":")[1].split()
     }

@@ -20,7 +20,10 @@ def build_optimizer(model: AutoGLMModel, params: TrainParams) -> torch.optim.Ada
         decays = parameter.ndim >= 2 and id(parameter) not in embeddings
         groups.setdefault((peak, params.weight_decay if decays else 0.0), []).append(parameter)
     return torch.optim.AdamW(
-        [{"params": found, "lr": 0.0, "peak": peak, "weight_decay": d} for (peak, d), found in groups.items()],
+        [
+            {"params": found, "lr": 0.0, "peak": peak, "weight_decay": d}
+            for (peak, d), found in groups.items()
+        ],
         fused=True,
     )
 

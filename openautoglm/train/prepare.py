@@ -117,7 +117,10 @@ def _check_parent(model: AutoGLMModel, parent: Checkpoint, name: str) -> None:
     pairs = [(key, getattr(ours, key), getattr(theirs, key)) for key in SAME_IN_PARENT]
     if ours.text_only or theirs.text_only:
         pairs = []  # no graph path to take over
-    pairs += [(f"backbone {k}", ours.backbone_config.get(k), theirs.backbone_config.get(k)) for k in SAME_IN_BACKBONE]
+    pairs += [
+        (f"backbone {k}", ours.backbone_config.get(k), theirs.backbone_config.get(k))
+        for k in SAME_IN_BACKBONE
+    ]
     for key, our, their in pairs:
         if our != their:
             raise ParamsError(
@@ -133,7 +136,11 @@ def _split(
     # a valid document whose label the train split never shows cannot be learned from and says nothing about when to stop
     rows = np.array([i for i, s in enumerate(splits) if s == name and names[i] in number], dtype=np.int64)
     if name == "train" and not len(rows):
-        raise UserError("the corpus has no labelled document in its train split; look at reports/validation.json")
+        raise UserError(
+            "the corpus has no labelled document in its train split; look at reports/validation.json"
+        )
     chosen = graphs.select(rows)
     encoded = encode([texts[row] for row in rows], chosen, tokenizer, max_tokens)
-    return Split(encoded, torch.tensor([number[names[row]] for row in rows], dtype=torch.int64), chosen.doc_ids)
+    return Split(
+        encoded, torch.tensor([number[names[row]] for row in rows], dtype=torch.int64), chosen.doc_ids
+    )

@@ -19,7 +19,7 @@ class Reporter:
     """Only the leading rank shows anything; the others hold a silent one."""
 
     def __init__(self, metrics: Path, total: int, done: int, leads: bool) -> None:
-        self.total, self.leads = total, leads
+        self.total, self.first, self.leads = total, done, leads
         self.file = metrics
         self.started = self.last_line = time.monotonic()
         self.documents = 0
@@ -54,9 +54,10 @@ class Reporter:
     def epoch(self, facts: dict[str, Any]) -> None:
         if self.leads:
             self.record(event="epoch", **facts)
-            valid = f", valid loss {facts['valid_loss']:.3f}, accuracy {facts['valid_accuracy']:.4f}"
-            shown = valid if facts.get("valid_loss") is not None else ""
-            self.say(f"train: epoch {facts['epoch']}, loss {facts['train_loss']:.3f}{shown}")
+            line = f"train: epoch {facts['epoch']}, loss {facts['train_loss']:.3f}"
+            if facts["valid_loss"] is not None:
+                line += f", valid loss {facts['valid_loss']:.3f}, accuracy {facts['valid_accuracy']:.4f}"
+            self.say(line)
 
     @property
     def speed(self) -> float:
@@ -74,8 +75,8 @@ class Reporter:
             print(line, flush=True)
 
     def _left(self, step: int) -> str:
-        per_step = (time.monotonic() - self.started) / max(self.documents, 1)
-        seconds = per_step * self.documents / max(step, 1) * (self.total - step)
+        per_step = (time.monotonic() - self.started) / max(step - self.first, 1)
+        seconds = per_step * (self.total - step)
         return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
 
     def __enter__(self) -> Reporter:

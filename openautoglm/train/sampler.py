@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-BATCHES_PER_POOL = 50  # documents are sorted by length inside pools of so many batches: little padding, still mixed
+BATCHES_PER_POOL = (
+    50  # documents are sorted by length inside pools of so many batches: little padding, still mixed
+)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,11 @@ def save_best(folder: Path, step: int, model: torch.nn.Module) -> None:
 def finish(folder: Path, weights: dict[str, Tensor], result: dict[str, Any]) -> None:
     """Leave the fp32 master and the result; what was needed to get there goes."""
     with fresh_dir(folder / "final") as final:
-        save_file({k: v.contiguous() for k, v in weights.items()}, final / "model.safetensors", metadata={"format": "pt"})
+        save_file(
+            {k: v.contiguous() for k, v in weights.items()},
+            final / "model.safetensors",
+            metadata={"format": "pt"},
+        )
         save_json(final / "result.json", result)
     for path in folder.iterdir():
         if path.is_dir() and path.name != "final":

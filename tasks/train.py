@@ -1,0 +1,38 @@
+"""train: data/validated + data/graphs (+ the parent release) → models/checkpoint. Run with ``python -m tasks train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openautoglm.params import Params
+
+FACTS = ("documents", "labels", "steps", "best_epoch", "valid_accuracy", "valid_loss", "samples_per_second")
+
+
+def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
+    """Train on the train split, stop by the valid split; write models/checkpoint and reports/training.jsonl.
+
+    Training state lives in ``.autoglm/train/<key>/``: a killed run goes on from its last checkpoint, a finished one
+    only writes its outputs again.
+
+    Raises:
+        TrainingFailed: the loss is not finite, or the workers are out of restarts.
+        UserError: data, graphs, parent and params do not fit together.
+    """
+    from openautoglm.train.job import Job
+    from openautoglm.train.run import train as run
+    from tasks.parent import parent_dir
+
+    job = Job(
+        params=params.train,
+        corpus=root / "data/validated",
+        graphs=root / "data/graphs",
+        runs=root / ".autoglm/train",
+        parent=parent_dir(params, root),
+        code=root / ".autoglm/code/train.json",
+    )
+    result = run(job, root / "models/checkpoint", root / "reports/training.jsonl")
+    return {name: result[name] for name in FACTS if result.get(name) is not None}
