@@ -52,7 +52,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     model = checkpoint.model()
     parity = check_parity(model, session, [texts[row] for row in few], graphs.select(few), chosen.tolerance)
     report: dict[str, Any] = {"opset": chosen.opset, "graph_bytes": graph_bytes, **parity.to_json()}
-    sessions, accuracy = {"onnx": session}, _accuracy(session, logits, labels)
+    folders, accuracy = {"onnx": root / "models/onnx"}, _accuracy(session, logits, labels)
     facts: dict[str, object] = {
         "graph_bytes": graph_bytes,
         "parity_share": max(case.share for case in parity.cases),
@@ -63,8 +63,8 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         if chosen.int8:
             _copy_companions(checkpoint, root, folder)
             facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
-            sessions["int8"] = Session(folder)
-            small = _accuracy(sessions["int8"], sessions["int8"].logits(corpus), labels)
+            folders["int8"] = root / "models/int8"
+            small = _accuracy(session, Session(folder).logits(corpus), labels)
             facts["int8_accuracy"] = small
             report["int8"] = {
                 "accuracy": round(small, 6),
@@ -74,7 +74,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
             }
             report["gates"].append(int8_gate(small, accuracy, len(texts), chosen.int8_max_drop))
     save_json(root / "reports/parity.json", report)
-    rows = latencies(model, sessions, corpus)
+    rows = latencies(model, folders, corpus)
     save_json(root / "reports/latency.json", {"milliseconds": rows})
     return {**facts, **as_facts(rows)}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,25 +20,37 @@ ROUNDS = 7
 
 
 def latencies(
-    model: torch.nn.Module, sessions: dict[str, Session], corpus: EncodedCorpus, rounds: int = ROUNDS
+    model: torch.nn.Module, folders: dict[str, Path], corpus: EncodedCorpus, rounds: int = ROUNDS
 ) -> list[dict[str, float]]:
     """A row per batch size: {batch, tokens, torch_ms, <name>_ms, <name>_ratio …}; ratio: torch's time over the session's.
 
+    One thread each: on a busy machine two of torch's wait for one another, and the ratio would tell of that alone.
     The batches are documents of ``corpus`` as they come, over and over where there are too few.
     """
+    sessions = {name: Session(folder, threads=1) for name, folder in folders.items()}
     rows = []
-    for size in BATCHES:
-        inputs = collate_arrays(corpus, np.arange(size) % len(corpus))
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        calls: dict[str, Callable[[], object]] = {"torch": partial(model, **tensors)}
-        calls |= {name: partial(session.run, inputs) for name, session in sessions.items()}
-        with torch.inference_mode():
+    with _one_thread(), torch.inference_mode():
+        for size in BATCHES:
+            inputs = collate_arrays(corpus, np.arange(size) % len(corpus))
+            tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+            calls: dict[str, Callable[[], object]] = {"torch": partial(model, **tensors)}
+            calls |= {name: partial(session.run, inputs) for name, session in sessions.items()}
             seconds = medians(calls, rounds)
-        row = {"batch": float(size), "tokens": float(inputs["input_ids"].shape[1])}
-        row |= {f"{name}_ms": round(1e3 * spent, 3) for name, spent in seconds.items()}
-        row |= {f"{name}_ratio": round(seconds["torch"] / seconds[name], 3) for name in sessions}
-        rows.append(row)
+            row = {"batch": float(size), "tokens": float(inputs["input_ids"].shape[1])}
+            row |= {f"{name}_ms": round(1e3 * spent, 3) for name, spent in seconds.items()}
+            row |= {f"{name}_ratio": round(seconds["torch"] / seconds[name], 3) for name in sessions}
+            rows.append(row)
     return rows
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

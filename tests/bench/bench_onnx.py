@@ -1,4 +1,4 @@
-"""onnxruntime against torch on the default backbone, the same batches in turns: medians and ratios.
+"""onnxruntime against torch on the default backbone, the same batches in turns, one thread each: medians and ratios.
 
 python -m tests.bench.bench_onnx [BACKBONE]
 """
@@ -32,8 +32,8 @@ def run(backbone: str = BACKBONE) -> dict[str, float]:
         small = Path(scratch, "int8")
         shutil.copytree(folder, small, ignore=shutil.ignore_patterns("model.*"))
         quantize(folder / "model.onnx", small / "model.onnx")
-        sessions = {"onnx": session, "int8": Session(small)}
-        rows = latencies(checkpoint.model(), sessions, session.encode(texts_of(DOCUMENTS)))
+        folders = {"onnx": folder, "int8": small}
+        rows = latencies(checkpoint.model(), folders, session.encode(texts_of(DOCUMENTS)))
         return {"open_seconds": round(opened, 3), **as_facts(rows)}
 
 
