@@ -45,8 +45,6 @@ def command(as_json: bool) -> None:
 
 def _python(folder: Path) -> str:
     first = shutil.which("python", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if sys.version_info < (3, 11):
-        raise AutoGLMError(f"Python {sys.version.split()[0]}: 3.11 or later is needed")
     on_path = shutil.which("python")
     if on_path is None or Path(on_path).parent != Path(sys.executable).parent:
         return f"{first}; `dvc repro` from this shell would use {on_path}: activate the environment, or use autoglm run"

@@ -15,9 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from project import ToyProject  # noqa: E402
+from project import ToyProject
 
-from tasks import QUIET  # noqa: E402
+from tasks import QUIET
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +91,3 @@ def eventually() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.05)
 
     return wait
-
-
-__all__ = ["ROOT"]

@@ -62,7 +62,7 @@ def test_kill_9_in_train_resumes_to_the_same_weights(
     said = toy.flow()
 
     assert set(fates(said)) == {"train", "evaluate", "export", "publish"}
-    assert [call for call in toy.calls() if call.startswith("train")][0] == "train from 0"
+    assert next(call for call in toy.calls() if call.startswith("train")) == "train from 0"
     assert "train from 0" not in toy.calls()[2:]
     assert (toy.root / "models/checkpoint/model.json").read_text() == (
         ready.root / "models/checkpoint/model.json"
@@ -106,7 +106,7 @@ def test_kill_9_without_a_server_leaves_no_orphan_for_long(toy: ToyProject, even
     eventually(lambda: list(toy.root.glob(".autoglm/train/*/state.json")))
     (server,) = _temporary_servers(process.pid)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()  # not its output: the orphan holds that open
     assert server.is_running()
     toy.flow()
 

@@ -1,0 +1,141 @@
+"""The command line: help with an example everywhere, one line for a fault, exit codes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from openautoglm import cli
+from openautoglm.commands import _checkout
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = cli.Commands().list_commands(click.Context(cli.group))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("flows", "tasks"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Programs that a command would have started."""
+    calls: list[tuple[str, ...]] = []
+
+    def record(folder: Path, *arguments: str) -> int:
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(_checkout, "python", record)
+    return calls
+
+
+def leave(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave(name, "--help") == 0
+    said = capsys.readouterr().out
+    assert f"autoglm {name}" in said.partition("Example")[2]
+
+
+def test_help_is_quick_and_imports_nothing_slow() -> None:
+    check = (
+        "import sys; from openautoglm import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'transformers', 'mlflow', 'prefect', 'dvc', 'pandas', 'onnxruntime'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def test_outside_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert leave("run") == 2
+    assert "not in an Open-AutoGLM checkout" in capsys.readouterr().err
+
+
+def test_run_changes_params_fills_the_inbox_and_starts_the_flow(
+    checkout: Path, started: list[tuple[str, ...]]
+) -> None:
+    batch = checkout / "tickets.jsonl"
+    batch.write_text('{"id": "1", "text": "hello there", "label": "greeting"}\n')
+
+    assert leave("run", "--data", "tickets.jsonl", "--set", "train.epochs=2") == 0
+    assert started == [("-m", "flows.pipeline")]
+    assert [path.name[:12] for path in (checkout / "inbox").iterdir()] == ["0001-tickets"]
+    assert "epochs: 2 " in (checkout / "params.yaml").read_text()
+
+
+def test_a_parent_that_was_given_is_kept(checkout: Path, started: list[tuple[str, ...]]) -> None:
+    assert leave("run", "--set", "train.parent=null") == 0
+    assert started == [("-m", "flows.pipeline", "--keep-parent")]
+
+
+def test_stream_runs_after_each_batch(checkout: Path, started: list[tuple[str, ...]]) -> None:
+    for name in ("a", "b"):
+        (checkout / f"{name}.jsonl").write_text(f'{{"id": "{name}", "text": "text {name}", "label": "x"}}\n')
+
+    assert leave("run", "--stream", "a.jsonl", "b.jsonl") == 0
+    assert started == [("-m", "flows.pipeline")] * 2
+    assert leave("run", "a.jsonl") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--set", "train.epochs"), "expected section.key=value"),
+        (("run", "--set", "train.epoch=2"), "did you mean train.epochs?"),
+        (("run", "--data", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("run", "--dat", "x"), "No such option"),
+        (("fly",), "No such command"),
+    ],
+)
+def test_a_users_fault_is_exit_code_2(
+    checkout: Path,
+    started: list[tuple[str, ...]],
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    assert leave(*arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert not started
+
+
+def test_a_failing_program_hands_its_exit_code_on(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for code, expected in ((1, 1), (2, 2), (-9, 137)):
+        monkeypatch.setattr(_checkout, "python", lambda folder, *arguments, code=code: code)
+        assert leave("run") == expected
+
+
+def test_demo_leaves_other_data_alone(
+    checkout: Path, started: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "inbox").mkdir()
+    (checkout / "inbox/0001-mine-00000000.jsonl").write_text("{}\n")
+
+    assert leave("demo") == 2
+    assert "the inbox holds other data than the sample: found 0001-mine" in capsys.readouterr().err
+    assert not started
