@@ -4,8 +4,8 @@
 
 The graph follows from the config and from where the tensors lie, not from their values: a second version of the same
 architecture has the same graph, and one weight delta serves torch and ONNX. Weights are bf16 on disk, arithmetic is
-fp32: each initializer goes through a Cast, which onnxruntime folds when a session opens (docs/architecture.md). A
-look-up table is cast after the look-up, so that it stays bf16 in memory.
+fp32: each initializer goes through a Cast, which onnxruntime folds when a session opens. A look-up table is cast after
+the look-up, so that it stays bf16 in memory (docs/adr/0003-one-weights-file.md).
 
 The TorchScript-based exporter, because its graphs are the fastest under onnxruntime and survive a batch without edges.
 """

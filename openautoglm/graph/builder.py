@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,10 @@ from openautoglm.graph.flat import FlatGraphs, Parser
 from openautoglm.graph.npmi import Cooccurrence
 from openautoglm.graph.parser import FastParser
 from openautoglm.graph.semantic_graph import RELATIONS
-from openautoglm.params import GraphParams
+
+if TYPE_CHECKING:
+    # pydantic costs a tenth of a second that `autoglm predict` need not pay
+    from openautoglm.params import GraphParams
 
 CHUNK = 2_000  # documents a task
 PAYS_FROM = 8_000_000  # characters: below, starting processes costs more than it saves (about 3 s of parsing)
