@@ -29,7 +29,7 @@ def latencies(
     """
     sessions = {name: Session(folder, threads=1) for name, folder in folders.items()}
     rows = []
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for size in BATCHES:
             inputs = collate_arrays(corpus, np.arange(size) % len(corpus))
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
@@ -44,7 +44,8 @@ def latencies(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, inside: sums in one order, and no waiting for a thread that a busy machine keeps back."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

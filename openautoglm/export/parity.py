@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from openautoglm.export.latency import one_thread
 from openautoglm.export.session import Floats, Session
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import AutoGLMModel
@@ -87,7 +88,7 @@ def check_parity(
     cases = []
     for name, corpus in batches_to_try(session, list(texts), graphs):
         inputs = collate_arrays(corpus, np.arange(len(corpus)))
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             expected = model(**{key: torch.from_numpy(array) for key, array in inputs.items()}).logits.numpy()
         cases.append(_compare(name, inputs, expected, session.run(inputs), tolerance))
     return Parity(tuple(cases), tolerance)
