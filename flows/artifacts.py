@@ -28,6 +28,10 @@ def gate(ended: Sequence[Step | State[Step]], root: Path = ROOT) -> str:
     """
     steps = [step.result() if isinstance(step, State) else step for step in ended]  # a cached one is a state
     release = _read(root / "models/release.json")
+    if not (root / "reports/report.html").is_file() and (root / "reports/evaluation.json").is_file():
+        from openautoglm.evaluate.report import write_report
+
+        write_report(root)  # the page is nobody's output: after a restore it is not there
     gates, pages = gate_rows(root, release), links(root)
     create_table_artifact(gates, key="gates", description="what the candidate had to pass")
     create_markdown_artifact(
@@ -116,10 +120,8 @@ def shown(
     done = ", ".join(f"{step.stage} {step.how}" for step in steps if step.how != "cached")
     lines = ["", f"steps    {done or 'all cached'}"]
     for row in gates:
-        mark = "pass" if row["passed"] else "FAIL"
-        lines.append(
-            f"gate     {mark} {row['gate']:<12} {row['value']!s:>8} (bound {row['bound']}) {row['reason']}"
-        )
+        numbers = "" if row["value"] is None else f"{row['value']} (bound {row['bound']}) "
+        lines.append(f"gate     {'pass' if row['passed'] else 'FAIL'} {row['gate']:<20} {numbers}{row['reason']}")
     for name, before, now in metric_rows(root):
         lines.append(
             f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})")

@@ -84,3 +84,4 @@ class OneLine(logging.Filter):
 
 for _logger in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_logger).addFilter(OneLine())
+logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folders are

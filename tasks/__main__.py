@@ -37,7 +37,10 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
         facts = function(params, root)
         record(facts)
     if name == "publish":
+        from openautoglm.evaluate.report import write_report
+
         remember_release(params, root)
+        write_report(root)  # evaluate wrote it too; now it can say what became of the candidate
     return facts
 
 
