@@ -12,6 +12,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from openautoglm import errors
 from openautoglm.errors import AutoGLMError, TrainingFailed
@@ -88,10 +89,26 @@ def _fit(job: Job) -> None:
         torch.cuda.set_device(local)
     else:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are on this machine
-    dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT)
-    group = Group(rank, dist.get_world_size(), local)
+    world_size = int(os.environ["WORLD_SIZE"])
+    dist.init_process_group(
+        "nccl" if gpu else "gloo", store=_store(rank), rank=rank, world_size=world_size, timeout=TIMEOUT
+    )
+    group = Group(rank, world_size, local)
     fit(job, group, wrap=lambda model: DistributedDataParallel(model, device_ids=[local] if gpu else None))
     dist.destroy_process_group()
+
+
+def _store(rank: int) -> Any:
+    """Where the ranks leave each other their addresses: the launcher's store, a part of it for each start.
+
+    Without its own part a restarted group reads the addresses of the dead one and wastes a restart on them.
+    """
+    import torch.distributed as dist
+
+    hosts = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(address, port, is_master=hosts, timeout=TIMEOUT)
+    return dist.PrefixStore(f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
 def _raised(failure: Path) -> AutoGLMError:

@@ -70,7 +70,8 @@ def load_step(
     model.load_state_dict(load_file(step / "model.safetensors"))
     _load_optimizer(optimizer, load_file(step / "optimizer.safetensors"))
     device = next(model.parameters()).device
-    _set_torch_rng(load_file(step / "rng.safetensors")["torch"][group.rank], device)
+    # a copy: set_rng_state segfaults on a row inside a memory-mapped file
+    _set_torch_rng(load_file(step / "rng.safetensors")["torch"][group.rank].clone(), device)
     state = load_json(step / "state.json")
     _set_other_rng(state.pop("random"))
     return Position(**state)
