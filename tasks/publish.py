@@ -143,7 +143,7 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         "code": {"version": __version__, "keys": keys},
         "libraries": {name: version(name) for name in LIBRARIES},
         "canary": load_json(root / ONNX / "canary.json"),
-        "labels": config.get("labels"),
+        "labels": sorted(config["label2id"]),
     }
 
 

@@ -47,12 +47,18 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("release", "published", "accuracy", "weights sent", "of", "state"):
+    for name in ("release", "published (UTC)", "accuracy", "weights sent", "of", "state"):
         table.add_column(name, justify="right" if name in ("accuracy", "weights sent", "of") else "left")
     for row in rows:
         accuracy = f"{row['accuracy']:.2%}" if row["accuracy"] is not None else "?"
         sent = f"{megabytes(row['sent'])} {row['kind']}"
         table.add_row(
-            row["id"], row["published"] or "?", accuracy, sent, megabytes(row["full"]), row["state"]
+            row["id"],
+            (row["published"] or "?")[:19].replace("T", " "),
+            accuracy,
+            sent,
+            megabytes(row["full"]),
+            row["state"],
         )
-    Console().print(table)
+    # a narrow terminal wraps the line rather than hiding half of an id
+    Console(width=max(Console().width, 110)).print(table)

@@ -78,7 +78,7 @@ def onnx(root: Path, step: int) -> Path:
     folder = root / f"onnx{step}"
     write(folder / "model.safetensors", model(steps=step), {"format": "pt"})
     (folder / "model.onnx").write_bytes(b"graph " * 2000)
-    (folder / "config.json").write_text('{"labels": ["a", "b"]}')
+    (folder / "config.json").write_text('{"label2id": {"a": 0, "b": 1}}')
     (folder / "canary.json").write_text('{"text": "hello", "label": "a", "probability": 0.5}')
     return folder
 
