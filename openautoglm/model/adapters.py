@@ -11,6 +11,10 @@ from openautoglm.errors import ParamsError
 from openautoglm.model.config import AutoGLMConfig
 
 
+# keeps the valid loss falling with the errors: without it the loss turns after two epochs, the accuracy after four
+SMOOTHING = 0.1
+
+
 class Classify(nn.Module):
     """One label of ``config.num_labels``: dropout and a linear layer; cross-entropy."""
 
@@ -25,7 +29,9 @@ class Classify(nn.Module):
         return logits
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits.float(), labels)  # under autocast the logits are bf16
+        smoothing = SMOOTHING if self.training else 0.0
+        # under autocast the logits are bf16
+        return nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
     @torch.no_grad()
     def take_over(self, parent: Classify, rows: list[int | None]) -> None:

@@ -26,7 +26,9 @@ def test_every_document_once_and_another_order_each_epoch() -> None:
     assert sorted(np.concatenate(first).tolist()) == list(range(1003))
     assert len(first) == len(sampler) == 32
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
-    assert all(np.array_equal(a, b) for a, b in zip(first, BucketSampler(LENGTHS, 32, seed=1).epoch(0), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(first, BucketSampler(LENGTHS, 32, seed=1).epoch(0), strict=True)
+    )
 
 
 def test_buckets_save_padding() -> None:

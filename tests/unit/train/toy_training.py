@@ -14,7 +14,7 @@ from openautoglm.params import Params, TrainParams
 from openautoglm.train.job import Job
 
 WORDS = {"apple": "fruit plum pear", "train": "station track ticket", "money": "bank card refund"}
-FILLER = "please could you tell me about the of and with now today again".split()
+FILLER = ["please", "could", "you", "tell", "me", "about", "the", "of", "and", "with", "now", "today", "again"]
 ROOT = Path(__file__).parents[3]
 
 
@@ -45,11 +45,7 @@ def toy_graph(text: str) -> SemanticGraph:
     starts = [i for i in range(len(text)) if text[i] != " " and (i == 0 or text[i - 1] == " ")]
     ends = [text.find(" ", s) if " " in text[s:] else len(text) for s in starts]
     nodes = tuple(Node(s, e, i % 3) for i, (s, e) in enumerate(zip(starts, ends, strict=True)))
-    edges = tuple(
-        Edge(i, i + hop, hop - 1, 1.0 / hop)
-        for hop in (1, 2)
-        for i in range(len(nodes) - hop)
-    )
+    edges = tuple(Edge(i, i + hop, hop - 1, 1.0 / hop) for hop in (1, 2) for i in range(len(nodes) - hop))
     return SemanticGraph(nodes=nodes, edges=edges)
 
 
@@ -68,7 +64,9 @@ def toy_job(folder: Path, documents: list[Document] | None = None, **changes: An
     documents = documents or toy_documents()
     parent = changes.pop("parent_dir", None)
     Corpus.from_documents(documents).save(folder / "corpus")
-    graphs = GraphBatch.from_graphs([toy_graph(d.text or "") for d in documents], [d.doc_id for d in documents])
+    graphs = GraphBatch.from_graphs(
+        [toy_graph(d.text or "") for d in documents], [d.doc_id for d in documents]
+    )
     graphs.save(folder / "graphs")
     params = toy_params(**changes)
     return Job(params, folder / "corpus", folder / "graphs", folder / "runs", parent).sealed()
