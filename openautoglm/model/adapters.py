@@ -34,6 +34,12 @@ class Classify(nn.Module):
         return nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
     @torch.no_grad()
+    def scale(self, factor: float) -> None:
+        """Multiply every logit: how a temperature is folded in."""
+        self.linear.weight.mul_(factor)
+        self.linear.bias.mul_(factor)
+
+    @torch.no_grad()
     def take_over(self, parent: Classify, rows: list[int | None]) -> None:
         """Copy the parent's rows: ``rows[i]`` is the parent's row of our class i, or None for a new class."""
         for index, row in enumerate(rows):

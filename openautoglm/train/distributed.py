@@ -107,8 +107,8 @@ def _store(rank: int) -> Any:
 
     hosts = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = dist.TCPStore(address, port, is_master=hosts, timeout=TIMEOUT)
-    return dist.PrefixStore(f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    store = dist.TCPStore(address, port, is_master=hosts, timeout=TIMEOUT)  # type: ignore[attr-defined]
+    return dist.PrefixStore(f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)  # type: ignore[attr-defined]
 
 
 def _raised(failure: Path) -> AutoGLMError:

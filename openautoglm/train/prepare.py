@@ -76,13 +76,6 @@ def prepare(job: Job) -> Prepared:
     return Prepared(model, tokenizer, splits[0], splits[1], facts)
 
 
-def rebuild(job: Job) -> tuple[AutoGLMModel, Any]:
-    """Model and tokenizer of ``job`` once more, to put trained weights into."""
-    parent = Checkpoint.load(job.parent) if job.parent else None
-    labels = grown_labels(parent.config.labels if parent else [], Corpus.load(job.corpus).labels)
-    return build_model(job.params, labels, parent)
-
-
 def grown_labels(parent: Sequence[str], found: Sequence[str]) -> list[str]:
     """The parent's labels in the parent's order, none dropped, then the new ones sorted."""
     return [*parent, *sorted(set(found) - set(parent))]

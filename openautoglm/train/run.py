@@ -9,10 +9,11 @@ from typing import Any
 from openautoglm.files import write_atomic
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train import state
+from openautoglm.train.calibrate import calibrate
 from openautoglm.train.distributed import launch
 from openautoglm.train.job import Job
 from openautoglm.train.loop import fit
-from openautoglm.train.prepare import rebuild
+from openautoglm.train.prepare import prepare
 
 TIMED = ("samples_per_second",)  # differs from run to run; never in a file of the stage
 
@@ -30,9 +31,11 @@ def train(job: Job, checkpoint: Path, report: Path) -> dict[str, Any]:
         fit(job) if job.params.world_size == 1 else launch(job)
     result = state.result(job.state)
     assert result is not None
-    model, tokenizer = rebuild(job)
-    model.load_state_dict(state.master(job.state))
-    Checkpoint.save(checkpoint, model, tokenizer, {k: v for k, v in result.items() if k not in TIMED})
+    found = prepare(job)
+    found.model.load_state_dict(state.master(job.state))
+    result["temperature"] = round(calibrate(found.model, found.valid), 4)
+    facts = {name: value for name, value in result.items() if name not in TIMED}
+    Checkpoint.save(checkpoint, found.model, found.tokenizer, facts)
     lines = [json.dumps(row, sort_keys=True) for row in result["history"]]
     write_atomic(report, ("\n".join(lines) + "\n").encode())
     return result
