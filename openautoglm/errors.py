@@ -10,6 +10,8 @@
     │       ├── UnknownRelease             no such version in this store
     │       ├── WrongBase                  a delta against other weights than these
     │       ├── Corrupt                    a hash, length or header does not hold
+    │       ├── Untrusted                  not signed by a key that this node trusts
+    │       ├── Unfit                      a sound release that this node cannot serve
     │       └── Conflict                   somebody else published first
     ├── NotPublished                       exit code 1: the run is sound, a gate said no
     └── TrainingFailed                     exit code 1: loss not finite, out of restarts
@@ -67,6 +69,12 @@ class WrongBase(ReleaseError): ...
 
 
 class Corrupt(ReleaseError): ...
+
+
+class Untrusted(ReleaseError): ...
+
+
+class Unfit(ReleaseError): ...
 
 
 class Conflict(ReleaseError): ...

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 from openautoglm.errors import Corrupt
 from openautoglm.files import sha256_file
 from openautoglm.release.storage import Storage, open_storage
+
+AT_A_TIME = 4  # downloads
 
 
 class Source(Protocol):
@@ -40,6 +44,7 @@ class Fetcher:
 
     def __init__(self, storage: Source, folder: Path) -> None:
         self.storage, self.folder, self.fetched = storage, folder, 0
+        self._counting = threading.Lock()
 
     def blob(self, name: str, size: int) -> Path:
         """The blob as a local file.
@@ -61,6 +66,11 @@ class Fetcher:
             f"blob {name[:12]}: the store gave other bytes than were published; run autoglm verify there"
         )
 
+    def blobs(self, sizes: Mapping[str, int]) -> list[Path]:
+        """Several at a time, in the order given; as :meth:`blob`."""
+        with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
+            return list(pool.map(self.blob, sizes.keys(), sizes.values()))
+
     def clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -72,4 +82,5 @@ class Fetcher:
             for data in self.storage.fetch(f"blobs/{name}", file.tell()):
                 file.write(data)
                 file.flush()
-                self.fetched += len(data)
+                with self._counting:
+                    self.fetched += len(data)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from openautoglm.errors import ReleaseError
 from openautoglm.release.release import Release
-from openautoglm.release.store import ReleaseStore, manifest_name
+from openautoglm.release.store import ReleaseStore, manifest_name, signature_name
 
 GRACE = 24.0  # hours
 
@@ -46,11 +46,12 @@ def collect(store: ReleaseStore, grace: float = GRACE) -> Plan:
     needed = {blob for release in releases if release.id in kept for blob in release.blobs()}
     dropped = [release for release in releases if release.id not in kept]
     old = [manifest_name(release.version) for release in dropped]
+    old += [name for release in dropped if store.storage.size(name := signature_name(release.version))]
     orphans = [f"blobs/{name}" for name in store.storage.names("blobs") if name not in needed]
     ours = {f"blobs/{blob}" for release in dropped for blob in release.blobs()}
     left = [
         f"{folder}/{name}"
-        for folder in ("manifests", "blobs", "channels", "log")
+        for folder in ("manifests", "blobs", "channels", "log", "nodes")
         for name in store.storage.leftovers(folder)
     ]
     loose = [name for name in [*orphans, *left] if name in ours or _age(store, name) > grace]

@@ -1,7 +1,7 @@
 """A serving node's folder: versions side by side, one of them current, every byte checked.
 
 <to>/versions/v000002-3fa9c1d2e4b5/   exactly the files that were released
-<to>/manifests/<id>.json              what they must be
+<to>/manifests/<id>.json              what they must be, and <id>.sig, who signed that
 <to>/current → versions/<id>          switched by one rename
 <to>/fetch/<sha256>.part              what a download left behind; the next one goes on from there
 """
@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from openautoglm.errors import AutoGLMError, Corrupt, UnknownRelease, WrongBase
-from openautoglm.files import fresh_dir, fsync_dir, sha256_file
+from openautoglm.files import fresh_dir, fsync_dir, sha256_file, write_atomic
 from openautoglm.release.candidate import unpack
 from openautoglm.release.delta import apply
 from openautoglm.release.fetch import CandidateFirst, Fetcher
 from openautoglm.release.release import MANIFEST, Link, Release
+from openautoglm.release.signature import Trust
 from openautoglm.release.store import ReleaseStore
 
 
@@ -47,7 +48,12 @@ class Pulled:
 
 
 def pull(
-    store_url: str, to: Path, ref: str | int | None = None, channel: str = "stable", switch: bool = True
+    store_url: str,
+    to: Path,
+    ref: str | int | None = None,
+    channel: str = "stable",
+    switch: bool = True,
+    trust: Trust | None = None,
 ) -> Pulled:
     """Bring ``to`` to a release (by default what ``channel`` points at) and make it the current one.
 
@@ -56,15 +62,16 @@ def pull(
     Raises:
         UnknownRelease: nothing published, or no such version.
         Corrupt: what came is not what was published, and fetching it again did not help.
+        Untrusted: none of the keys in ``trust`` signed it.
     """
-    store = ReleaseStore(store_url)
+    store = ReleaseStore(store_url, trust)
     clock = _Clock()
     release = store.get(ref) if ref is not None else store.head(channel)
     if release is None:
         raise UnknownRelease(f"channel {channel} of {store_url} points at nothing yet; publish first")
     clock.lap("resolve")
     (to / "versions").mkdir(parents=True, exist_ok=True)
-    with _alone(to):
+    with alone(to):
         fetcher = Fetcher(store.storage, to / "fetch")
         home = to / "versions" / release.id
         if is_whole(home, release):
@@ -72,10 +79,12 @@ def pull(
         else:
             route = _build(release, home, held(to), fetcher, clock)
             release.save(to / "manifests" / f"{release.id}.json")
+            if signature := store.signature(release.version):
+                write_atomic(to / "manifests" / f"{release.id}.sig", signature)
         clock.lap("verify")
         previous = current(to)
         if switch and previous != release.id:
-            _switch(to, release.id)
+            point(to, release.id)
             clock.lap("switch")
         fetcher.clear()
     return Pulled(release, home, previous, route, fetcher.fetched, clock.seconds)
@@ -105,6 +114,19 @@ def current(to: Path) -> str | None:
     try:
         return Path(os.readlink(to / "current")).name
     except OSError:
+        return None
+
+
+def sound(to: Path, name: str, trust: Trust | None = None) -> Path | None:
+    """The folder of a version on this node, if it is byte for byte what was published, and signed where that is asked for."""
+    manifest, home = to / "manifests" / f"{name}.json", to / "versions" / name
+    try:
+        release = Release.load(manifest)
+        if trust:
+            signature = manifest.with_suffix(".sig")
+            trust.check(manifest.read_bytes(), signature.read_bytes() if signature.is_file() else None, name)
+        return home if release.id == name and is_whole(home, release) else None
+    except AutoGLMError:
         return None
 
 
@@ -160,7 +182,7 @@ def _weights(release: Release, out: Path, known: dict[str, Path], fetcher: Fetch
     ways = sorted(_ways(release, known), key=lambda way: sum(link.size for link in way[2]))
     for number, (route, base, links) in enumerate(ways):
         try:
-            deltas = [fetcher.blob(link.blob, link.size) for link in links]
+            deltas = fetcher.blobs({link.blob: link.size for link in links})
             clock.lap("fetch")
             _replay(base, deltas, out)
             if out.stat().st_size != release.weights.size or sha256_file(out) != release.weights.sha256:
@@ -199,8 +221,8 @@ def _replay(base: Path | None, deltas: list[Path], out: Path) -> None:
             step.unlink(missing_ok=True)
 
 
-def _switch(to: Path, name: str) -> None:
-    """Point ``current`` at a version in one rename: whoever opens it gets the old one or the new one."""
+def point(to: Path, name: str) -> None:
+    """Point ``current`` at a version that is there, in one rename: whoever opens it gets the old one or the new one."""
     temporary = to / ".current"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(Path("versions") / name)
@@ -218,7 +240,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _alone(to: Path) -> Iterator[None]:
+def alone(to: Path) -> Iterator[None]:
     """One pull at a time into a folder; the lock goes with the process. What a killed pull left is removed."""
     with (to / ".lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -83,6 +83,10 @@ class Storage:
             self._write(name, after)
             return True
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        """Write a file whatever was there. For files that have one writer."""
+        self._write(name, data)
+
     def put(self, name: str, source: Path) -> None:
         """Copy a file in, whole or not at all. For names that follow from the content: whoever comes first, all is well."""
         self._parent(name)
@@ -151,6 +155,9 @@ class LocalStorage(Storage):
             _sync(temporary)
             os.replace(temporary, path)
         fsync_dir(path.parent)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        write_atomic(Path(self.path(name)), data)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

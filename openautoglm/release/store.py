@@ -1,12 +1,14 @@
 """The release store: what was ever published, which of it is in service, and who did what when.
 
     manifests/v000007.json   one release (release.py); created once, never written again
+    manifests/v000007.sig    who signed it (signature.py), where the publisher has a key
     blobs/<sha256>           what manifests name
     channels/stable.json     the release that nodes of a channel serve
     log/000012.json          one publish, promotion, rejection, rollback or removal (gc.py)
+    nodes/<node>.json        what a node says of itself (messages.py)
 
-A publish writes blobs, then the manifest, then the pointer, then the log: whoever reads sees the old version or the new
-one. Nothing here deletes or rewrites anything but a pointer.
+A publish writes blobs, then the manifest, its signature, the pointer, the log: whoever reads sees the old version or the new
+one. Nothing here deletes anything, or rewrites anything but a pointer.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
 from openautoglm.files import fresh_dir, sha256_file
 from openautoglm.release.release import MANIFEST, Release, seal, unseal
+from openautoglm.release.signature import Signer, Trust
 from openautoglm.release.storage import open_storage
 
 MOVES = ("publish", "promotion", "rollback")  # kinds of log entries that move a channel
@@ -28,10 +31,13 @@ CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class ReleaseStore:
-    """``ReleaseStore("releases")``, ``ReleaseStore("s3://bucket/prefix")``; opening makes and changes nothing."""
+    """``ReleaseStore("releases")``, ``ReleaseStore("s3://bucket/prefix")``; opening makes and changes nothing.
 
-    def __init__(self, url: str | Path) -> None:
-        self.url = str(url)
+    With ``trust``, a release that none of its keys signed does not come out of here.
+    """
+
+    def __init__(self, url: str | Path, trust: Trust | None = None) -> None:
+        self.url, self.trust = str(url), trust
         self.storage = open_storage(self.url)
 
     def __repr__(self) -> str:
@@ -61,12 +67,15 @@ class ReleaseStore:
         Raises:
             UnknownRelease: there is none; the message lists what there is.
             Corrupt: its manifest was altered.
+            Untrusted: it is not signed by a key that was asked for.
         """
         text = str(ref)
         if match := re.fullmatch(r"v?0*(\d+)(-[0-9a-f]{12})?", text):
             number = int(match[1])
             data = self.storage.read(manifest_name(number))
             if data is not None:
+                if self.trust:
+                    self.trust.check(data, self.signature(number), manifest_name(number))
                 release = Release.parse(data, manifest_name(number))
                 if release.version != number:
                     raise Corrupt(f"{manifest_name(number)}: holds the manifest of {release.id}")
@@ -75,6 +84,10 @@ class ReleaseStore:
         elif CHANNEL.fullmatch(text) and (release_at := self.head(text)):
             return release_at
         raise UnknownRelease(f"no release {text!r} in {self.url}; there are {self._known()}", ref=text)
+
+    def signature(self, version: int) -> bytes | None:
+        """The signature file of a manifest, as it is."""
+        return self.storage.read(signature_name(version))
 
     def find(self, fingerprint: str) -> Release | None:
         """The release with exactly this content, if it was published before; the latest, should there be several."""
@@ -111,7 +124,7 @@ class ReleaseStore:
             Conflict: somebody else published since the candidate was built.
             Corrupt: a blob of the candidate is not what its manifest says, or is missing.
         """
-        release = Release.load(candidate / MANIFEST)
+        release, signer = Release.load(candidate / MANIFEST), Signer.from_environment()
         existing = self.find(release.fingerprint)
         if existing and (channels := self.channels_of(existing)):
             return existing if channel in channels else self.promote(existing.id, channel, why)
@@ -125,12 +138,14 @@ class ReleaseStore:
                 f"{channel} is at {head.id if head else 'nothing'}, {release.id} was built on "
                 f"{release.parent or 'nothing'}; run the publish stage again"
             )
-        if not existing:
-            self._put_blobs(release, candidate / "blobs")
-            if not self.storage.create(manifest_name(release.version), release.manifest()):
-                raise Conflict(
-                    f"v{release.version:06d} was published by somebody else; run the publish stage again"
-                )
+        # also for a manifest that is there: no pointer moves to what is not proven to be in the store, base and all
+        self._put_blobs(release, candidate / "blobs")
+        if not existing and not self.storage.create(manifest_name(release.version), release.manifest()):
+            raise Conflict(
+                f"v{release.version:06d} was published by somebody else; run the publish stage again"
+            )
+        if signer:
+            self.storage.create(signature_name(release.version), signer.sign(release.manifest()))
         self._point(channel, before, release)
         self._append("publish", release, channel, head.id if head else None, why)
         return release
@@ -199,6 +214,10 @@ class ReleaseStore:
                 )
             elif self.storage.size(name) != size:
                 self.storage.put(name, source)
+                if self.storage.size(name) != size:
+                    raise ReleaseError(
+                        f"{self.url}: did not keep blob {blob[:12]} of {size} bytes; publish again"
+                    )
 
     def _point(self, channel: str, before: bytes | None, release: Release) -> None:
         pointer = seal({"format": 1, "channel": channel, "release": release.id})
@@ -240,6 +259,10 @@ class ReleaseStore:
 
 def manifest_name(version: int) -> str:
     return f"manifests/v{version:06d}.json"
+
+
+def signature_name(version: int) -> str:
+    return f"manifests/v{version:06d}.sig"
 
 
 def pointer_name(channel: str) -> str:

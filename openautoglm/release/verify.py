@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.errors import AutoGLMError, Corrupt
 from openautoglm.release.container import Delta
+from openautoglm.release.messages import listed
 from openautoglm.release.release import SHA256, Release, unseal
+from openautoglm.release.signature import signed_by
 from openautoglm.release.store import MOVES, manifest_name, pointer_name
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def faults(store: ReleaseStore) -> list[str]:
-    """What is wrong, a line each: blobs, manifests, the chains between them, pointers and the log."""
+    """What is wrong, a line each: blobs, manifests and signatures, the chains between them, pointers, log, nodes."""
     found: list[str] = []
     releases = _releases(store, found)
     sizes = _blobs(store, found)
@@ -27,6 +29,7 @@ def faults(store: ReleaseStore) -> list[str]:
     for release in releases.values():
         _links(store, release, releases, gone, sizes, found)
     _pointers(store, releases, found)
+    found += listed(store.storage)[1]
     moves = [entry for entry in entries if entry["kind"] in MOVES]
     there = {f"channels/{name}" for name in store.storage.names("channels")}
     there |= {manifest_name(version) for version in store.versions()}
@@ -39,6 +42,9 @@ def faults(store: ReleaseStore) -> list[str]:
 def _releases(store: ReleaseStore, found: list[str]) -> dict[str, Release]:
     releases = {}
     for name in store.storage.names("manifests"):
+        if name.endswith(".sig"):
+            _signature(store, name, found)
+            continue
         if not re.fullmatch(r"v\d{6,}\.json", name):
             found.append(f"manifests/{name}: is no manifest")
             continue
@@ -48,6 +54,15 @@ def _releases(store: ReleaseStore, found: list[str]) -> dict[str, Release]:
         except AutoGLMError as error:
             found.append(f"manifests/{name}: {error.message}")
     return releases
+
+
+def _signature(store: ReleaseStore, name: str, found: list[str]) -> None:
+    """Whoever signed: what is there must be the signature of the manifest beside it."""
+    manifest = store.storage.read(f"manifests/{name.removesuffix('.sig')}.json")
+    try:
+        signed_by(manifest or b"", store.storage.read(f"manifests/{name}") or b"", "the manifest beside it")
+    except Corrupt as error:
+        found.append(f"manifests/{name}: {error.message}")
 
 
 def _blobs(store: ReleaseStore, found: list[str]) -> dict[str, int]:
