@@ -52,6 +52,7 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
             return done
         return Completed(name="Cached", message=f"DVC: {how}", data=done)
 
+    body.__name__ = name  # a task's key is made of it
     return Task(
         body,
         name=name,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,12 +33,20 @@ def root() -> Path:
 def python(folder: Path, *arguments: str) -> int:
     """Run this Python on ``arguments`` in ``folder``, its output ours; return the exit code."""
     bin_first = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
-    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, env=os.environ | bin_first)
+    command, env = [sys.executable, *arguments], os.environ | bin_first
+    process = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=_end_with_parent)
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
             continue  # the child got it too and ends in its own way
+
+
+def _end_with_parent() -> None:
+    """A flow whose `autoglm` was killed would train on for nobody; only Linux has this."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def program(arguments: Sequence[str]) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,43 +11,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from project import ToyProject
-
-from tasks import QUIET
+from project import ToyProject, prefect_server
 
 
 @pytest.fixture(scope="session")
 def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a server on a database of its own."""
-    folder = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
-    env = (
-        os.environ | QUIET | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, "PREFECT_HOME": str(folder)}
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-        "--no-ui",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=folder)
-    url = f"http://127.0.0.1:{port}/api"
-    try:
-        _wait(f"{url}/health")
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 @pytest.fixture
@@ -66,18 +33,6 @@ def ready(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> ToyProject:
     project = ToyProject.create(tmp_path_factory.mktemp("ready") / "toy", api_url)
     project.flow()
     return project
-
-
-def _wait(url: str, seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
 
 
 @pytest.fixture
