@@ -1,4 +1,4 @@
-"""One rank of test_gradients: python gradient_of_rank.py FOLDER DOCUMENTS, with RANK and WORLD_SIZE set."""
+"""Gradients of the toy model's batches: python gradient_of_rank.py FOLDER, with RANK, WORLD_SIZE and MASTER_* set."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors.torch import save_file
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/train"))
 from toy_training import toy_job
@@ -18,22 +17,35 @@ from toy_training import toy_job
 from openautoglm.train import loop
 from openautoglm.train.group import Group
 
-folder, documents = Path(sys.argv[1]), int(sys.argv[2])
-rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-prepared = loop.prepare(toy_job(folder / f"job-{world}-{rank}"))
-model = prepared.model.eval()  # dropout off
-torch.nn.init.constant_(model.fusion.gate, 0.5)
-forward: loop.Forward = model
-if world > 1:
+SIZES = (8, 5, 1)  # documents of a batch: one that divides, one that does not, fewer than ranks
+
+
+def gradients(folder: Path, group: Group) -> dict[str, Tensor]:
+    """{"<size> <parameter>": gradient} and the mean losses, dropout off."""
+    prepared = loop.prepare(toy_job(folder))
+    model = prepared.model.eval()
+    torch.nn.init.constant_(model.fusion.gate, 0.5)
+    forward: loop.Forward = model
+    if group.world_size > 1:
+        forward = torch.nn.parallel.DistributedDataParallel(model)
+    found = {}
+    for size in SIZES:
+        model.zero_grad()
+        rows = np.arange(size, dtype=np.int64)
+        loss, weight = loop._loss(forward, prepared.train, rows, group, torch.device("cpu"))
+        (loss * weight).backward()
+        [mean] = group.sum([float(loss.detach()) * weight / group.world_size], loss.device)
+        found |= {f"{size} {n}": p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        found[f"{size} mean loss"] = torch.tensor([mean])
+    return found
+
+
+if __name__ == "__main__":
+    from safetensors.torch import save_file
+
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group("gloo")
-    forward = DistributedDataParallel(model)
-group = Group(rank, world, rank)
-rows = np.arange(documents, dtype=np.int64)
-loss, weight = loop._loss(forward, prepared.train, rows, group, torch.device("cpu"))
-(loss * weight).backward()
-[mean] = group.sum([float(loss.detach()) * weight / world], loss.device)
-if rank == 0:
-    gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-    save_file({**gradients, "mean loss": torch.tensor([mean])}, folder / f"{world}.safetensors")
-if world > 1:
+    result = gradients(Path(sys.argv[1], f"rank-{rank}"), Group(rank, world, rank))
+    if rank == 0:
+        save_file(result, Path(sys.argv[1], "gradients.safetensors"))
     dist.destroy_process_group()

@@ -17,7 +17,7 @@ from openautoglm.train import loop, state
 from openautoglm.train.run import train
 
 # of the toy job below, on one thread in fp32; a change that means to alter the arithmetic writes new ones
-GOLDEN = [1.0928, 1.0210, 0.9380]
+GOLDEN = [1.0916, 1.0297, 0.9525]
 
 
 @pytest.fixture(autouse=True)

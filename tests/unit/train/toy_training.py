@@ -14,7 +14,21 @@ from openautoglm.params import Params, TrainParams
 from openautoglm.train.job import Job
 
 WORDS = {"apple": "fruit plum pear", "train": "station track ticket", "money": "bank card refund"}
-FILLER = ["please", "could", "you", "tell", "me", "about", "the", "of", "and", "with", "now", "today", "again"]
+FILLER = [
+    "please",
+    "could",
+    "you",
+    "tell",
+    "me",
+    "about",
+    "the",
+    "of",
+    "and",
+    "with",
+    "now",
+    "today",
+    "again",
+]
 ROOT = Path(__file__).parents[3]
 
 
