@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from openautoglm.errors import AutoGLMError, Corrupt
 from openautoglm.release.release import seal, unseal
@@ -88,8 +89,10 @@ class NodeState:
         """The state once the node has said ``message`` too."""
         if isinstance(message, Ack):
             return replace(self, acks=(*self.acks, message)[-ACKS:])
-        kind = next(name for name, kind in _KINDS.items() if isinstance(message, kind))
-        return replace(self, **{kind: message})
+        changes: dict[str, Any] = {
+            name: message for name, kind in _KINDS.items() if isinstance(message, kind)
+        }
+        return replace(self, **changes)
 
     def to_bytes(self) -> bytes:
         return seal({"format": FORMAT, **asdict(self)})
@@ -103,7 +106,9 @@ class NodeState:
                 f"{where}: messages of format {str(value.get('format'))[:20]}, this version reads {FORMAT}"
             )
         try:
-            said = {name: kind(**value[name]) for name, kind in _KINDS.items() if value[name] is not None}
+            said: dict[str, Any] = {
+                name: kind(**value[name]) for name, kind in _KINDS.items() if value[name] is not None
+            }
             if have := said.get("have"):
                 said["have"] = replace(have, releases=tuple(have.releases))
             acks = tuple(Ack(**ack) for ack in value["acks"])

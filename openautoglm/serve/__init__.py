@@ -1,0 +1,1 @@
+"""A node that answers: follows a channel of a release store and changes version without missing a request."""
