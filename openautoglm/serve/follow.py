@@ -69,7 +69,7 @@ class Follower:
         self.channel, self.every, self.keep = channel, every, keep
         self.reporter, self.on_change = reporter, on_change
         self.trouble: str | None = None  # why what the channel points at is not what is served
-        self._seen: bytes | None = None  # the pointer when it was last acted on
+        self._seen: bytes | None = b""  # the pointer when it was last acted on
         self._pause, self._again = PAUSE, float("inf")
         self._told, self._stop = threading.Event(), threading.Event()
 
@@ -94,7 +94,7 @@ class Follower:
         try:
             pointer = self.store.storage.read(pointer_name(self.channel))
         except Exception as error:  # the network, a bucket's rights: each filesystem has its own
-            self.trouble = f"the store cannot be read: {type(error).__name__}: {error}"
+            self._seen, self.trouble = b"", f"the store cannot be read: {type(error).__name__}: {error}"
             return None
         if pointer == self._seen and not asked and time.monotonic() < self._again:
             return None
