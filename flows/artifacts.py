@@ -121,7 +121,9 @@ def shown(
     lines = ["", f"steps    {done or 'all cached'}"]
     for row in gates:
         numbers = "" if row["value"] is None else f"{row['value']} (bound {row['bound']}) "
-        lines.append(f"gate     {'pass' if row['passed'] else 'FAIL'} {row['gate']:<20} {numbers}{row['reason']}")
+        lines.append(
+            f"gate     {'pass' if row['passed'] else 'FAIL'} {row['gate']:<20} {numbers}{row['reason']}"
+        )
     for name, before, now in metric_rows(root):
         lines.append(
             f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})")

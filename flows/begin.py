@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect.context import get_run_context
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.reaper import sign_in
-from flows.server import ROOT
+from flows.server import ROOT, temporary
 from openautoglm.errors import AutoGLMError, SourceError
 from openautoglm.params import Params
 from tasks.__main__ import run_stage
@@ -44,7 +45,8 @@ def _batches() -> list[str]:
 def run_from_shell(flow: Callable[..., Any], **arguments: Any) -> int:
     """Call ``flow``; exit code 0: published or unchanged, 1: not published or broken, 2: something given is wrong."""
     try:
-        flow(**arguments)
+        with temporary_settings({PREFECT_API_URL: PREFECT_API_URL.value() or temporary()}):
+            flow(**arguments)
     except AutoGLMError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -5,8 +5,15 @@ Prefect reads its settings when it is imported, so `flows/__init__.py` calls `co
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 import tomllib
 import urllib.request
 from pathlib import Path
@@ -26,7 +33,7 @@ def connect() -> None:
     if url := running("prefect"):
         os.environ["PREFECT_API_URL"] = f"{url}/api"
         return
-    stop_orphans()
+    stop_orphans()  # not of a shell's own temporary server, which ends with its flow, but of Prefect's
     database = ROOT / ".autoglm/prefect/prefect.db"  # the same as `make up` shows, so runs stay visible
     database.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{database}")
@@ -35,14 +42,74 @@ def connect() -> None:
     os.environ[OWNER] = f"{os.getpid()}:{psutil.Process().create_time():.2f}:{ROOT}"
 
 
+def temporary(timeout: float = 180.0) -> str:
+    """Start a server that lives as long as this process; return its API URL.
+
+    Prefect would start one too, but in our process group: Ctrl-C then ends it before the flow can say that it was
+    interrupted (the flow hung for two minutes), and a kill -9 leaves it behind.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    print("starting a temporary Prefect server, about 10 s; `make up` keeps one running", flush=True)
+    factory = (
+        "--factory",
+        "prefect.server.api.server:create_app",
+        "--lifespan",
+        "on",
+        "--log-level",
+        "error",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", *factory, "--host", "127.0.0.1", "--port", port],
+        env=os.environ
+        | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
+    atexit.register(
+        _stop, process
+    )  # after Prefect has sent its last events, which it does earlier on the way out
+    until = time.monotonic() + timeout
+    while not _answers(f"http://127.0.0.1:{port}/api/health"):
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(
+                "Prefect's temporary server did not start; `make up` starts one that keeps a log"
+            )
+        time.sleep(0.1)
+    return f"http://127.0.0.1:{port}/api"
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 def running(name: str) -> str | None:
     """URL of the server called ``name`` that `make up` started, if it is still that process and answers."""
     try:
         record = json.loads((SERVERS / f"{name}.json").read_text())
         if not is_process(record["pid"], record["started"]):
             return None
-        with urllib.request.urlopen(record["health"], timeout=2):
-            return str(record["url"])
+        return str(record["url"]) if _answers(record["health"]) else None
     except (OSError, ValueError, KeyError):
         return None
 

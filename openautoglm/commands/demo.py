@@ -13,7 +13,9 @@ from openautoglm.commands._checkout import program, root
 from openautoglm.errors import UserError
 from openautoglm.params import Params
 
-QUESTION = "Hi there, my card got charged twice for the same order, can you give me my money back?"
+QUESTION = (
+    "Hello, my gift card shows a balance of zero although I never used it. Can you check?"  # new in batch 2
+)
 SHOWN = ("accuracy", "macro_f1", "ece")
 
 

@@ -100,17 +100,20 @@ def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: 
 
 
 @pytest.mark.slow
-def test_kill_9_without_a_server_leaves_no_orphan_for_long(toy: ToyProject, eventually: Eventually) -> None:
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_without_a_server_a_signal_ends_the_flow_and_its_temporary_server(
+    toy: ToyProject, eventually: Eventually, by: signal.Signals, code: int
+) -> None:
     toy.api_url = ""
     process = toy.start(*PIPELINE, TOY_EPOCH_SECONDS="1.5")
     eventually(lambda: list(toy.root.glob(".autoglm/train/*/state.json")))
     (server,) = _temporary_servers(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()  # not its output: the orphan holds that open
-    assert server.is_running()
-    toy.flow()
+    process.send_signal(by)
+    said, _ = process.communicate(timeout=60)
 
-    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    eventually(lambda: not server.is_running())
 
 
 def _temporary_servers(pid: int) -> list[psutil.Process]:
