@@ -43,6 +43,13 @@ class Position:
     best_step: int = 0
     best_loss: float | None = None
 
+    def count(self, loss: float, documents: int) -> None:
+        """One more step, whose mean loss over ``documents`` was ``loss``."""
+        self.step += 1
+        self.batch += 1
+        self.loss_sum += loss * documents
+        self.seen += documents
+
 
 def save_step(
     folder: Path, position: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer, group: Group

@@ -24,14 +24,13 @@ from openautoglm.corpus.sample import write_sample
 from openautoglm.graph import GraphBatch, parse
 from openautoglm.model.backbone import DEFAULT, TINY, find, load_tokenizer
 from openautoglm.params import Params
-from openautoglm.train import loop, machine
+from openautoglm.train import machine
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
-from openautoglm.train.optimizer import build_optimizer, set_rates
+from openautoglm.train.loop import Run
+from openautoglm.train.optimizer import set_rates
 from openautoglm.train.prepare import prepare
 from openautoglm.train.sampler import BucketSampler
-from openautoglm.train.state import Position
-from openautoglm.train.vocabulary import Vocabulary
 
 ROUNDS, STEPS, WARM = 3, 24, 4
 
@@ -66,31 +65,21 @@ class Ours:
         Corpus.from_documents(documents).save(folder / "corpus")
         graphs = [parse(document.text or "") for document in documents]
         GraphBatch.from_graphs(graphs, [d.doc_id for d in documents]).save(folder / "graphs")
-        self.params = Params.load().train.model_copy(update={"backbone": backbone, "parent": None})
-        machine.use_all_cores()
-        self.device = machine.choose_device()
-        self.precision = machine.choose_precision(self.params.precision, self.device)
-        found = prepare(Job(self.params, folder / "corpus", folder / "graphs", folder / "runs"))
-        self.model, split = found.model, found.train
-        vocabulary = Vocabulary.of([split.corpus], self.model.word_embeddings.num_embeddings)
-        vocabulary.narrow_model(self.model)
-        self.split = loop._narrowed(split, vocabulary)
-        self.model.to(self.device).train()
-        self.model.backbone.set_attn_implementation(machine.attention(self.device))
-        self.optimizer = build_optimizer(self.model, self.params)
-        self.batches = BucketSampler(split.corpus.lengths, self.params.batch_size, self.params.seed).epoch(0)
+        params = Params.load().train.model_copy(update={"backbone": backbone, "parent": None})
+        job = Job(params, folder / "corpus", folder / "graphs", folder / "runs")
+        self.run = Run.begin(prepare(job), params, Group())
+        self.run.model.train()
+        sampler = BucketSampler(self.run.train.corpus.lengths, params.batch_size, params.seed)
+        self.batches = sampler.epoch(0)[: WARM + STEPS]
 
     def steps(self, graph: bool) -> float:
-        self.model.use_graph = graph
-        group, position = Group(), Position()
-        for number, rows in enumerate(self.batches[: WARM + STEPS]):
+        self.run.model.use_graph = graph
+        for number, rows in enumerate(self.batches):
             if number == WARM:
                 start = time.perf_counter()
-            set_rates(self.optimizer, number, 1000, self.params.warmup)
-            with machine.autocast(self.precision, self.device):
-                loss, weight = loop._loss(self.model, self.split, rows, group, self.device)
-            loop._step(self.model, self.optimizer, loss, weight, group, rows, self.split, position)
-        return sum(map(len, self.batches[WARM : WARM + STEPS])) / (time.perf_counter() - start)
+            set_rates(self.run.optimizer, number, 1000, 0.1)
+            self.run.update(rows, number)
+        return sum(map(len, self.batches[WARM:])) / (time.perf_counter() - start)
 
 
 class Theirs:

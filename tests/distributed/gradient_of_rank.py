@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/train"))
-from toy_training import toy_job
+from toy_training import toy_job, toy_params
 
 from openautoglm.train import loop
 from openautoglm.train.group import Group
@@ -22,17 +22,16 @@ SIZES = (8, 5, 1)  # documents of a batch: one that divides, one that does not, 
 
 def gradients(folder: Path, group: Group) -> dict[str, Tensor]:
     """{"<size> <parameter>": gradient} and the mean losses, dropout off."""
-    prepared = loop.prepare(toy_job(folder))
-    model = prepared.model.eval()
+    run = loop.Run.begin(loop.prepare(toy_job(folder)), toy_params(), group)
+    model = run.model.eval()
     torch.nn.init.constant_(model.fusion.gate, 0.5)
-    forward: loop.Forward = model
     if group.world_size > 1:
-        forward = torch.nn.parallel.DistributedDataParallel(model)
+        run.forward = torch.nn.parallel.DistributedDataParallel(model)
     found = {}
     for size in SIZES:
         model.zero_grad()
         rows = np.arange(size, dtype=np.int64)
-        loss, weight = loop._loss(forward, prepared.train, rows, group, torch.device("cpu"))
+        loss, weight = run.loss(rows)
         (loss * weight).backward()
         [mean] = group.sum([float(loss.detach()) * weight / group.world_size], loss.device)
         found |= {f"{size} {n}": p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
