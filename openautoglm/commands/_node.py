@@ -37,7 +37,7 @@ node_option = click.option(
 )
 every_option = click.option(
     "--every",
-    type=click.FloatRange(0.05),
+    type=click.FloatRange(0.01),
     metavar="SECONDS",
     help=f"Between looks at the channel; default {LOCAL} for a folder, {REMOTE} for a URL.",
 )

@@ -43,6 +43,8 @@ def serve(node: Node, host: str, port: int, told: Callable[[str], None]) -> None
         bound = _bind(config)
         told(f"http://{host}:{bound.getsockname()[1]} serves {node.live.release or 'nothing yet'}")
         signal.signal(signal.SIGHUP, lambda number, frame: follower.tell())
+        # uvicorn drains, then raises the signal it got once more: by then all is done
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
         thread = threading.Thread(target=follower.run, name="follow", daemon=True)
         thread.start()
         server.run(sockets=[bound])
@@ -72,6 +74,7 @@ def _bind(config: uvicorn.Config) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((config.host, config.port))
+        bound.listen(config.backlog)  # who connects from here on waits, and is not turned away
     except OSError as error:
         raise UserError(
             f"{config.host}:{config.port}: {error.strerror}; choose another --port or --host"

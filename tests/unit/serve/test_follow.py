@@ -42,7 +42,10 @@ def test_it_goes_where_the_channel_goes(store: ReleaseStore, versions: list[Path
     second = publish(store, tmp_path, versions[1])
     change = took(node.step())
     assert (change.accepted, change.release, change.previous) == (True, second.id, first.id)
-    assert (change.route, change.fetched) == ("delta", second.weights.own.size + second.files["canary.json"].stored)
+    assert (change.route, change.fetched) == (
+        "delta",
+        second.weights.own.size + second.files["canary.json"].stored,
+    )
     assert list(change.seconds) == list(follow.STEPS)
     assert json.loads(json.dumps(change.to_json()))["seconds"]["session"] > 0
     assert node.live.predict([TEXT]).release == second.id == current(node.to)
@@ -124,14 +127,18 @@ def test_an_unreadable_store_and_a_full_disk_are_survived(
         assert node.step() is None
         assert "cannot be read: ConnectionError" in str(node.trouble)
     with monkeypatch.context() as patch:
-        patch.setattr(node.puller, "pull", lambda ref: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        patch.setattr(
+            node.puller, "pull", lambda ref: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
         assert "No space left" in took(node.step()).reason
     assert node.live.predict([TEXT]).release == first.id
     node.tell()
     assert took(node.step()).accepted
 
 
-def test_one_flipped_bit_anywhere_in_the_store(store: ReleaseStore, versions: list[Path], tmp_path: Path) -> None:
+def test_one_flipped_bit_anywhere_in_the_store(
+    store: ReleaseStore, versions: list[Path], tmp_path: Path
+) -> None:
     node = follower(store, tmp_path / "node")
     first = publish(store, tmp_path, versions[0])
     node.step()
@@ -151,7 +158,9 @@ def test_one_flipped_bit_anywhere_in_the_store(store: ReleaseStore, versions: li
         change = fresh.step()
         answered = fresh.live.predict([TEXT]).release
         assert answered == (change.release if change and change.accepted else first.id)
-        assert not (change and change.accepted) or path.parent.name in ("log", "nodes") or unread(path, first), name
+        assert (
+            not (change and change.accepted) or path.parent.name in ("log", "nodes") or unread(path, first)
+        ), name
         flip(path)
     assert store.verify() == []
 
@@ -161,7 +170,9 @@ def unread(path: Path, first: object) -> bool:
     return path.name == "v000001.json" or path.name in first.blobs()  # type: ignore[attr-defined]
 
 
-def test_a_restart_resumes_without_the_store(store: ReleaseStore, versions: list[Path], tmp_path: Path) -> None:
+def test_a_restart_resumes_without_the_store(
+    store: ReleaseStore, versions: list[Path], tmp_path: Path
+) -> None:
     node = follower(store, tmp_path / "node")
     first = publish(store, tmp_path, versions[0])
     node.step()

@@ -68,7 +68,9 @@ def unfit(folder: Path, out: Path, how: str = "input") -> Path:
     graph = onnx.load(str(out / "model.onnx"), load_external_data=False)
     config = json.loads((out / "config.json").read_text())
     if how == "input":
-        graph.graph.input.append(onnx.helper.make_tensor_value_info("pixel_values", onnx.TensorProto.FLOAT, [1]))
+        graph.graph.input.append(
+            onnx.helper.make_tensor_value_info("pixel_values", onnx.TensorProto.FLOAT, [1])
+        )
         name = graph.graph.input[-1].name
         graph.graph.node.append(onnx.helper.make_node("Identity", [name], ["seen"]))
         graph.graph.output.append(onnx.helper.make_tensor_value_info("seen", onnx.TensorProto.FLOAT, [1]))

@@ -22,7 +22,12 @@ R1, R2 = "v000001-aaaaaaaaaaaa", "v000002-bbbbbbbbbbbb"
 def test_every_message_comes_back(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     state = NodeState("a", HELLO)
-    for message in (Have(R1, "t", (R1,)), Want(R2, "t"), Ack(R2, False, "corrupt", "t"), Ack(R1, True, "", "t", {"fetch": 0.1})):
+    for message in (
+        Have(R1, "t", (R1,)),
+        Want(R2, "t"),
+        Ack(R2, False, "corrupt", "t"),
+        Ack(R1, True, "", "t", {"fetch": 0.1}),
+    ):
         state = state.after(message)
         record(storage, state)
     assert listed(storage) == ([state], [])
@@ -58,7 +63,9 @@ def test_names(tmp_path: Path) -> None:
     assert checked_name(default_name(tmp_path))
 
 
-def test_a_store_that_takes_no_messages_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_takes_no_messages_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage, said = open_storage(str(tmp_path)), []
     reporter = Reporter(storage, "a", "stable", warn=said.append, beat=0.0)
 
@@ -78,7 +85,9 @@ def test_a_store_that_takes_no_messages_is_told_of_once(tmp_path: Path, monkeypa
 def test_autoglm_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     storage = ReleaseStore(tmp_path).storage
     reporter = Reporter(storage, "web-1", "stable", count=lambda: (7, 1))
-    reporter.say(Have(R1, "2026-01-01T00:00:00+00:00", (R1,)), Want(R2, "t"), Ack(R2, False, "does not fit", "t"))
+    reporter.say(
+        Have(R1, "2026-01-01T00:00:00+00:00", (R1,)), Want(R2, "t"), Ack(R2, False, "does not fit", "t")
+    )
     storage.overwrite("nodes/broken.json", b"{}")
     with pytest.raises(SystemExit) as left:
         cli.main(["nodes", "--store", str(tmp_path), "--json"])
@@ -86,7 +95,14 @@ def test_autoglm_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr()
     (row,) = json.loads(out.out)
     assert "nodes/broken.json" in out.err
-    expected = {"node": "web-1", "release": R1, "wants": R2, "refused": "does not fit", "silent": False, "requests": 7}
+    expected = {
+        "node": "web-1",
+        "release": R1,
+        "wants": R2,
+        "refused": "does not fit",
+        "silent": False,
+        "requests": 7,
+    }
     assert expected.items() <= row.items()
     with pytest.raises(SystemExit):
         cli.main(["nodes", "--store", str(tmp_path)])
