@@ -3,7 +3,7 @@
     params = Params.load(Path("params.yaml"))
     params.train.epochs
 
-Every section belongs to the stage of its name. The values and their units stand in params.yaml alone; here stand
+Every section belongs to the stage of its name; `continual` belongs to train and evaluate. The values and their units stand in params.yaml alone; here stand
 their types and bounds, so a missing key is an error too.
 """
 
@@ -109,6 +109,15 @@ class TrainParams(Section):
         return self
 
 
+class ContinualParams(Section):
+    mode: Literal["finetune", "analytic", "replay"]
+    features: Annotated[int, Field(ge=1, le=20_000)]
+    replay_per_class: Annotated[int, Field(ge=0)]
+    replay_choice: Literal["reservoir", "herding"]
+    replay_layers: Annotated[str, Field(pattern=r"^(all|top:[1-9][0-9]*)$")]
+    max_forgetting: Share
+
+
 class EvaluateParams(Section):
     margin: Share
     min_accuracy: Share
@@ -135,6 +144,7 @@ class Params(Section):
     validate_: ValidateParams = Field(alias="validate")
     graph: GraphParams
     train: TrainParams
+    continual: ContinualParams
     evaluate: EvaluateParams
     export: ExportParams
     publish: PublishParams

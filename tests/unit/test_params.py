@@ -12,7 +12,7 @@ from openautoglm.params import Params, set_values
 from tasks import STAGES
 
 SOURCE = Path(__file__).resolve().parents[2] / "params.yaml"
-KNOBS = 50  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
+KNOBS = 56  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
     raw = YAML(typ="safe").load(SOURCE.read_text())
 
-    assert tuple(raw) == STAGES
+    assert tuple(section for section in raw if section != "continual") == STAGES
     assert sum(len(section) for section in raw.values()) == KNOBS
     assert Params.load(SOURCE).train.epochs == raw["train"]["epochs"]
 
