@@ -15,6 +15,7 @@ FACTS = ("documents", "labels", "steps", "best_epoch", "valid_accuracy", "valid_
 def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """Train on the train split, stop by the valid split; write models/checkpoint and reports/training.jsonl.
 
+    From a parent ``continual.mode`` decides: on all documents, on the new ones with a few old ones, or the head alone.
     Training state lives in ``.autoglm/train/<key>/``: a killed run goes on from its last checkpoint, a finished one
     only writes its outputs again.
 
@@ -34,5 +35,11 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         parent=parent_dir(params, root),
         code=root / ".autoglm/code/train.json",
     )
-    result = run(job, root / "models/checkpoint", root / "reports/training.jsonl")
+    checkpoint, report = root / "models/checkpoint", root / "reports/training.jsonl"
+    if job.parent and params.continual.mode == "analytic":
+        from openautoglm.train.analytic import learn
+
+        result = learn(job, params.continual, checkpoint, report)
+    else:
+        result = run(job, checkpoint, report)
     return {name: result[name] for name in FACTS if result.get(name) is not None}

@@ -18,6 +18,7 @@ class AutoGLMConfig(PretrainedConfig):
         text_only: build no graph path at all (the trained ablation).
         adapter: name of the task head, see :mod:`openautoglm.model.adapters`.
         dropout: before the task head (0-1).
+        projection, projection_seed: width and seed of the random features of the analytic head; 0 without one.
     """
 
     model_type = "autoglm"
@@ -34,6 +35,8 @@ class AutoGLMConfig(PretrainedConfig):
         text_only: bool = False,
         adapter: str = "classify",
         dropout: float = 0.1,
+        projection: int = 0,
+        projection_seed: int = 0,
         **kwargs: Any,
     ) -> None:
         self.backbone_config = backbone_config or {}
@@ -46,6 +49,8 @@ class AutoGLMConfig(PretrainedConfig):
         self.text_only = text_only
         self.adapter = adapter
         self.dropout = dropout
+        self.projection = projection
+        self.projection_seed = projection_seed
         super().__init__(**kwargs)
 
     @property

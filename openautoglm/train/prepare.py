@@ -51,11 +51,7 @@ def prepare(job: Job) -> Prepared:
         UserError: graphs that are not this corpus's, no training documents.
         ParamsError: params that contradict the parent or the backbone.
     """
-    corpus, graphs = Corpus.load(job.corpus), GraphBatch.load(job.graphs)
-    if corpus.column("doc_id") != graphs.doc_ids:
-        raise UserError(
-            f"{job.graphs}: {len(graphs)} graphs that are not those of the {len(corpus)} documents in {job.corpus}; run the graph stage again"
-        )
+    corpus, graphs = load_documents(job)
     parent = Checkpoint.load(job.parent) if job.parent else None
     labels = grown_labels(parent.config.labels if parent else [], corpus.labels)
     if len(labels) < 2:
@@ -69,11 +65,26 @@ def prepare(job: Job) -> Prepared:
         "graphs": graphs.fingerprint,
         "documents": len(splits[0]),
         "valid_documents": len(splits[1]),
+        "batches": sorted(set(corpus.column("batch"))),
         "labels": len(labels),
         "new_labels": sorted(set(labels) - set(parent.config.labels)) if parent else [],
         "parent": job.params.parent,
     }
     return Prepared(model, tokenizer, splits[0], splits[1], facts)
+
+
+def load_documents(job: Job) -> tuple[Corpus, GraphBatch]:
+    """The job's corpus and its graphs, row by row the same documents.
+
+    Raises:
+        UserError: the graphs are those of other documents.
+    """
+    corpus, graphs = Corpus.load(job.corpus), GraphBatch.load(job.graphs)
+    if corpus.column("doc_id") != graphs.doc_ids:
+        raise UserError(
+            f"{job.graphs}: {len(graphs)} graphs that are not those of the {len(corpus)} documents in {job.corpus}; run the graph stage again"
+        )
+    return corpus, graphs
 
 
 def grown_labels(parent: Sequence[str], found: Sequence[str]) -> list[str]:

@@ -1,0 +1,213 @@
+"""Learning on without training: the parent's features stay, a new head is solved from exact sums over all documents.
+
+    result = learn(job, params.continual, root / "models/checkpoint", root / "reports/training.jsonl")
+
+Only documents that were never seen cost anything; the sums over the others are kept in ``.autoglm/features``. The
+weights are a function of the parent's features and the set of documents: in whatever batches and order they arrived,
+and whatever was there once and was taken away, the bytes are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from openautoglm.corpus.document import Corpus
+from openautoglm.errors import UserError
+from openautoglm.files import write_atomic
+from openautoglm.graph import GraphBatch
+from openautoglm.model.adapters import Analytic, directions
+from openautoglm.model.autoglm import AutoGLMModel
+from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.config import AutoGLMConfig, with_labels
+from openautoglm.params import ContinualParams
+from openautoglm.train import machine
+from openautoglm.train.calibrate import FEWEST, fit_temperature
+from openautoglm.train.feature_store import FeatureStore
+from openautoglm.train.features import LIFTED, Extractor, Features, lift
+from openautoglm.train.job import Job
+from openautoglm.train.memory import Memory
+from openautoglm.train.prepare import build_model, load_documents
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+SHARPNESS = 12.0  # where there is too little to fit it on: about what BANKING77 comes to
+
+
+@dataclass(frozen=True, eq=False)
+class Lifter:
+    """Content keys → the features that the head reads; KeyError for a document that the store does not have."""
+
+    store: FeatureStore
+    signs: NDArray[np.float32]
+    seed: int
+
+    @classmethod
+    def of(cls, store: FeatureStore, extractor: Extractor, width: int, seed: int) -> Lifter:
+        """Directions of the extractor's own analytic head where it has one of this width, else from ``seed``."""
+        config = extractor.model.config
+        seed = config.projection_seed if config.projection == width else seed
+        return cls(store, directions(config.backbone_config["hidden_size"], width, seed).numpy(), seed)
+
+    def __call__(self, keys: Sequence[str]) -> Features:
+        return lift(self.store.take(keys), self.signs)
+
+    @property
+    def width(self) -> int:
+        return int(self.signs.shape[1]) + 1
+
+    @property
+    def memory(self) -> Path:
+        return self.store.folder / f"memory-{self.width - 1}-{self.seed}.safetensors"
+
+
+def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) -> dict[str, Any]:
+    """Write ``checkpoint`` with an analytic head over all train documents, and ``report``; returns the facts.
+
+    Raises:
+        UserError: graphs of other documents, fewer than two labels.
+        ParamsError: params that contradict the backbone.
+    """
+    machine.use_all_cores()
+    corpus, graphs = load_documents(job)
+    if len(corpus.labels) < 2:
+        raise UserError(f"{job.corpus}: the train split needs at least 2 labels, found {len(corpus.labels)}")
+    parent = Checkpoint.load(job.parent) if job.parent else None
+    extractor = extractor_of(job, parent, list(corpus.labels))
+    store = FeatureStore.of(job.runs.parent / "features", extractor)
+    lifter = Lifter.of(store, extractor, continual.features, job.params.seed)
+    train, valid, computed = _examples(corpus, graphs, extractor, store)
+    memory = remember(lifter, Counter(train))
+    weights, strength = memory.statistics.solve()
+    sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
+    model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
+    loss, accuracy = _score(*_exam(lifter, valid, _published(model), model.config.labels))
+    epoch = {"epoch": 1, "step": 1, "train_loss": None, "valid_loss": loss, "valid_accuracy": accuracy}
+    facts = {
+        "mode": "analytic",
+        "corpus": corpus.fingerprint,
+        "graphs": graphs.fingerprint,
+        "documents": len(train),
+        "valid_documents": len(valid),
+        "batches": sorted(set(corpus.column("batch"))),
+        "labels": len(model.config.labels),
+        "new_labels": sorted(set(model.config.labels) - set(parent.config.labels)) if parent else [],
+        "parent": job.params.parent,
+        "backbone": job.params.backbone,
+        "text_only": model.config.text_only,
+        "features": continual.features,
+        "strength": strength,
+        "sharpness": sharpness,
+        "steps": 0,
+        "best_epoch": 1,
+        "valid_loss": loss,
+        "valid_accuracy": accuracy,
+        "history": [epoch],
+    }
+    Checkpoint.save(checkpoint, model, extractor.tokenizer, facts)
+    write_atomic(report, (json.dumps(epoch, sort_keys=True) + "\n").encode())
+    return {**facts, "computed": computed}
+
+
+def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extractor:
+    """The parent's features; without a parent those of the pretrained backbone."""
+    if parent:
+        return Extractor.of(parent.model(), parent.tokenizer())
+    return Extractor.of(*build_model(job.params, labels, None))
+
+
+def remember(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Memory:
+    """The memory of exactly ``documents`` (content key, label), also left on disk for the next time."""
+    before = Memory.load(lifter.memory, lifter.width)
+    memory = before.moved_to(documents, lifter)
+    if memory.documents != before.documents:
+        memory.save(lifter.memory)
+    return memory
+
+
+def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: Floats) -> AutoGLMModel:
+    """``model`` with an analytic head: ``weights`` [M + 1, C] on lifted features, the bias in the last row."""
+    changes = {
+        "adapter": "analytic",
+        "projection": lifter.width - 1,
+        "projection_seed": lifter.seed,
+        **with_labels(labels),
+    }
+    model.config = AutoGLMConfig.from_dict({**model.config.to_dict(), **changes})
+    head = Analytic(model.config.backbone_config["hidden_size"], model.config)
+    scaled = torch.from_numpy(
+        np.ascontiguousarray(weights.T * LIFTED)
+    ).float()  # serving's features are not in 1/1024
+    with torch.no_grad():
+        head.linear.weight.copy_(scaled[:, :-1])
+        head.linear.bias.copy_(scaled[:, -1])
+    model.adapter = head
+    return model
+
+
+def fit_sharpness(scores: Floats, actual: Ints) -> float:
+    """The factor that makes logits of the ridge's scores [D, C], which lie about 0 and 1; by the valid split, [D]."""
+    if len(actual) < FEWEST:
+        return SHARPNESS
+    return SHARPNESS / fit_temperature(torch.from_numpy(SHARPNESS * scores), torch.from_numpy(actual))
+
+
+def _examples(
+    corpus: Corpus, graphs: GraphBatch, extractor: Extractor, store: FeatureStore
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], int]:
+    """Sorted (content key, label) of the train and of the valid split, and how many documents were new to the store."""
+    splits, labels = corpus.column("split"), corpus.column("label")
+    known = set(corpus.labels)
+    rows = [i for i, split in enumerate(splits) if split != "test" and labels[i] in known]
+    texts = [text or "" for text in corpus.table["text"].take(rows).to_pylist()]
+    chosen = graphs.select(rows)
+    keys = extractor.keys(texts, chosen)
+    computed = store.fill(extractor, keys, texts, chosen)
+    found = sorted((splits[row], key, labels[row]) for row, key in zip(rows, keys, strict=True))
+    of_split = {
+        name: [(key, label) for split, key, label in found if split == name] for name in ("train", "valid")
+    }
+    return of_split["train"], of_split["valid"], computed
+
+
+def _exam(
+    lifter: Lifter, examples: list[tuple[str, str]], weights: Floats, labels: list[str]
+) -> tuple[Floats, Ints]:
+    """Scores [D, C] and the right classes [D]."""
+    if not examples:
+        return np.zeros((0, len(labels))), np.zeros(0, np.int64)
+    number = {label: index for index, label in enumerate(labels)}
+    scores = lifter([key for key, _ in examples]).astype(np.float64) @ weights
+    return scores, np.array([number[label] for _, label in examples], np.int64)
+
+
+def _published(model: AutoGLMModel) -> Floats:
+    """The head's weights [M + 1, C] for lifted features, as they will be on disk."""
+    assert isinstance(model.adapter, Analytic)
+    linear = model.adapter.linear
+    rounded: Tensor = torch.cat([linear.weight, linear.bias[:, None]], dim=1).detach().bfloat16().double()
+    return np.ascontiguousarray(rounded.numpy().T / LIFTED)
+
+
+def _score(logits: Floats, actual: Ints) -> tuple[float | None, float | None]:
+    """Mean loss and accuracy, six digits; nothing of nothing."""
+    if not len(actual):
+        return None, None
+    likelihood = _softmax(logits)[np.arange(len(actual)), actual]
+    loss = -np.log(np.maximum(likelihood, 1e-300)).mean()
+    return round(float(loss), 6), round(float((logits.argmax(axis=1) == actual).mean()), 6)
+
+
+def _softmax(logits: Floats) -> Floats:
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = exponents / exponents.sum(axis=1, keepdims=True)
+    return probabilities

@@ -1,0 +1,114 @@
+"""Features by content, on disk: computed once for a document, whatever corpus, split or batch it comes in.
+
+store = FeatureStore.of(root / ".autoglm/features", extractor)
+keys = extractor.keys(texts, graphs)
+store.fill(extractor, keys, texts, graphs)
+features = store.take(keys)                                # [D, H] int16
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+
+from openautoglm.files import write_atomic
+from openautoglm.graph import GraphBatch
+from openautoglm.train.features import Extractor, Features
+
+Part = dict[str, NDArray[Any]]
+PARTS = 8  # files of a store before they become one
+STORES = 3  # extractors whose features stay on disk, the newest ones
+
+
+@dataclass
+class FeatureStore:
+    """Features by key below ``folder``, in a few safetensors files."""
+
+    folder: Path
+    _parts: list[Part] = field(default_factory=list)
+    _place: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for path in sorted(self.folder.glob("part-*.safetensors")):
+            self._take_in(load_file(path))
+
+    @classmethod
+    def of(cls, root: Path, extractor: Extractor) -> FeatureStore:
+        """The store of ``extractor`` below ``root``; those of extractors long out of use go."""
+        folder = root / extractor.fingerprint[:32]
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.touch()
+        stores = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda p: p.stat().st_mtime)
+        for old in stores[:-STORES]:
+            shutil.rmtree(old, ignore_errors=True)
+        return cls(folder)
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({self.folder}, {len(self)} documents)"
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._place
+
+    def fill(
+        self, extractor: Extractor, keys: Sequence[str], texts: Sequence[str], graphs: GraphBatch
+    ) -> int:
+        """Compute and keep what is not there yet; returns how many documents that were."""
+        rows = sorted({key: row for row, key in enumerate(keys) if key not in self}.values())
+        if rows:
+            found = extractor.extract([texts[row] for row in rows], graphs.select(rows))
+            self.add([keys[row] for row in rows], found)
+        return len(rows)
+
+    def add(self, keys: Sequence[str], features: Features) -> None:
+        part: Part = {"keys": _to_bytes(keys), "features": features}
+        self._write(part)
+        self._take_in(part)
+        if len(list(self.folder.glob("part-*.safetensors"))) > PARTS:
+            self._rewrite(list(self._place))
+
+    def take(self, keys: Iterable[str]) -> Features:
+        """[D, H]. Raises KeyError for a document that is not there."""
+        rows = [self._parts[part]["features"][row] for part, row in (self._place[key] for key in keys)]
+        return np.stack(rows) if rows else np.zeros((0, 1), np.int16)
+
+    def purge(self, keys: Iterable[str]) -> None:
+        """Forget these documents, on disk as well."""
+        gone = set(keys) & self._place.keys()
+        if gone:
+            self._rewrite([key for key in self._place if key not in gone])
+
+    def _rewrite(self, kept: list[str]) -> None:
+        old = set(self.folder.glob("part-*.safetensors"))
+        part: Part = {"keys": _to_bytes(kept), "features": self.take(kept)}
+        self._parts, self._place = [], {}
+        new = {self._write(part)} if kept else set()
+        self._take_in(part)
+        for path in old - new:
+            path.unlink(missing_ok=True)
+
+    def _write(self, part: Part) -> Path:
+        data = save(part)
+        path = self.folder / f"part-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+        write_atomic(path, data)
+        return path
+
+    def _take_in(self, part: Part) -> None:
+        number = len(self._parts)
+        self._parts.append(part)
+        for row, key in enumerate(part["keys"]):
+            self._place[key.tobytes().hex()] = (number, row)
+
+
+def _to_bytes(keys: Sequence[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(bytes.fromhex("".join(keys)), np.uint8).reshape(-1, 16).copy()

@@ -1,0 +1,78 @@
+"""What an analytic head remembers: the statistics of exactly these documents, kept by content between runs.
+
+memory = Memory.load(path, width)
+memory = memory.moved_to(Counter(zip(keys, labels)), lifted)     # adds what is new, takes out what is gone
+memory.save(path)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from openautoglm.train.statistics import Bools, Features, Statistics
+
+Documents = Counter[tuple[str, str]]  # (content key, label) → how often
+Lifted = Callable[
+    [Sequence[str]], Features
+]  # content keys [D] → features [D, M]; KeyError where one is not known
+HELD_OUT = 4  # one document in so many chooses the ridge strength
+CHUNK = 8192  # documents
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    statistics: Statistics
+    documents: Documents
+
+    @classmethod
+    def empty(cls, width: int) -> Memory:
+        return cls(Statistics.empty(width), Counter())
+
+    @classmethod
+    def load(cls, path: Path, width: int) -> Memory:
+        """What is at ``path``; an empty one where there is nothing to read, as all of it can be computed again."""
+        try:
+            statistics, rows = Statistics.load(path)
+        except Exception:  # missing, or of another format: safetensors and json raise many classes
+            return cls.empty(width)
+        if statistics.width != width or not isinstance(rows, list):
+            return cls.empty(width)
+        return cls(statistics, Counter({(key, label): count for key, label, count in rows}))
+
+    def save(self, path: Path) -> None:
+        self.statistics.save(path, [[*pair, count] for pair, count in sorted(self.documents.items())])
+
+    def moved_to(self, wanted: Documents, lifted: Lifted) -> Memory:
+        """The memory of exactly ``wanted``: whatever was learnt before, in whatever order, the same bytes.
+
+        Adds and subtracts the difference alone; where that is more work than starting again, or the features of a
+        document to take out are not there any more, starts again.
+        """
+        gone, new = self.documents - wanted, wanted - self.documents
+        if gone.total() + new.total() < wanted.total():
+            try:
+                return Memory(
+                    self._summed(new, self._summed(gone, self.statistics, lifted, -1), lifted, 1), wanted
+                )
+            except KeyError:
+                pass
+        return Memory(self._summed(wanted, Statistics.empty(self.statistics.width), lifted, 1), wanted)
+
+    @staticmethod
+    def _summed(documents: Documents, statistics: Statistics, lifted: Lifted, sign: int) -> Statistics:
+        rows = sorted(documents.elements())
+        for first in range(0, len(rows), CHUNK):
+            keys, labels = zip(*rows[first : first + CHUNK], strict=True)
+            move = statistics.plus if sign > 0 else statistics.minus
+            statistics = move(lifted(keys), labels, held_out(keys))
+        return statistics
+
+
+def held_out(keys: Sequence[str]) -> Bools:
+    """Which documents choose the strength: decided by content, the same wherever and whenever they arrive."""
+    return np.array([int(key[:8], 16) % HELD_OUT == 0 for key in keys], dtype=bool)

@@ -1,0 +1,154 @@
+"""Sufficient statistics of a ridge head: sums that are exact, so that order and batching leave no trace.
+
+Features are whole numbers of 12 bits (:mod:`openautoglm.train.features`), so every product is below 2^24 and float64
+sums them without rounding up to 2^29 documents. Adding documents in any order, in any batches, or removing some again,
+gives the same bytes as never having done otherwise. That is what makes forgetting exact.
+
+Source: RanPAC (McDonnell et al. 2023, arXiv 2307.02251) for the head.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from openautoglm.files import canonical_json, write_atomic
+
+Floats = NDArray[np.float64]
+Features = NDArray[np.int16]
+Bools = NDArray[np.bool_]
+
+# ridge as a share of the mean feature energy; tried from the middle downhill, as the error has one valley
+STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+START = 3
+HELD_OUT, FITTED = 0, 1  # the two parts of all sums
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """gram [2, M, M]: Σ φφᵀ of the part held out for choosing the strength, and of the rest.
+    sums {label: [2, M]}: Σ φ of the label's documents. counts {label: [2]}.
+    """
+
+    gram: Floats
+    sums: Mapping[str, Floats]
+    counts: Mapping[str, NDArray[np.int64]]
+
+    @classmethod
+    def empty(cls, width: int) -> Statistics:
+        return cls(np.zeros((2, width, width)), {}, {})
+
+    def __repr__(self) -> str:
+        return f"Statistics({self.documents} documents, {len(self.labels)} labels, {self.width} features)"
+
+    @property
+    def labels(self) -> list[str]:
+        return sorted(self.counts)
+
+    @property
+    def documents(self) -> int:
+        return int(sum(counts.sum() for counts in self.counts.values()))
+
+    @property
+    def width(self) -> int:
+        return int(self.gram.shape[-1])
+
+    def plus(self, features: Features, labels: Sequence[str], held_out: Bools) -> Statistics:
+        """With these documents: features [D, M], a label each, and which of them [D] are held out."""
+        return self._moved(features, labels, held_out, 1)
+
+    def minus(self, features: Features, labels: Sequence[str], held_out: Bools) -> Statistics:
+        """Without these documents, exactly as if they had never been added."""
+        return self._moved(features, labels, held_out, -1)
+
+    def _moved(self, features: Features, labels: Sequence[str], held_out: Bools, sign: int) -> Statistics:
+        gram = self.gram.copy()
+        sums = {label: found.copy() for label, found in self.sums.items()}
+        counts = {label: found.copy() for label, found in self.counts.items()}
+        names = np.asarray(labels, dtype=object)
+        for part, rows in ((HELD_OUT, held_out), (FITTED, ~held_out)):
+            chosen, its_names = features[rows].astype(np.float64), names[rows]
+            gram[part] += sign * (chosen.T @ chosen)
+            for label in sorted(set(its_names)):
+                mine = its_names == label
+                sums.setdefault(label, np.zeros((2, self.width)))[part] += sign * chosen[mine].sum(axis=0)
+                counts.setdefault(label, np.zeros(2, np.int64))[part] += sign * int(mine.sum())
+        left = [label for label, found in counts.items() if found.any()]
+        return Statistics(gram, {k: sums[k] for k in left}, {k: counts[k] for k in left})
+
+    def solve(self, strength: float | None = None) -> tuple[Floats, float]:
+        """Ridge weights [M, C] in the order of :attr:`labels`, and the strength used.
+
+        Without ``strength`` the one with the smallest squared error on the held-out part is taken, fitted on the
+        rest; that error needs the statistics alone: ‖Y‖² − 2 tr(WᵀC) + tr(WᵀGW).
+        """
+        targets = np.stack([self.sums[label] for label in self.labels], axis=-1)  # [2, M, C]
+        whole = self.gram[HELD_OUT] + self.gram[FITTED]
+        energy = max(float(np.trace(whole)) / self.width, 1.0)
+        # one thread: the same bits whatever the number of cores
+        with threadpool_limits(1, user_api="blas"):
+            if strength is None:
+                strength = self._strength(targets, energy)
+            return _ridge(whole, targets.sum(axis=0), strength * energy), strength
+
+    def _strength(self, targets: Floats, energy: float) -> float:
+        errors: dict[int, float] = {}
+
+        def error(index: int) -> float:
+            if index not in errors:
+                weights = _ridge(self.gram[FITTED], targets[FITTED], STRENGTHS[index] * energy)
+                product = self.gram[HELD_OUT] @ weights
+                errors[index] = float(np.sum(weights * (product - 2.0 * targets[HELD_OUT])))
+            return errors[index]
+
+        best = START
+        while True:
+            near = [i for i in (best, best - 1, best + 1) if 0 <= i < len(STRENGTHS)]
+            if (found := min(near, key=error)) == best:
+                return STRENGTHS[best]
+            best = found
+
+    def save(self, path: Path, extra: object = None) -> None:
+        """One safetensors file, there whole or not at all: a triangle of each gram, the sums, and JSON in bytes.
+
+        ``extra`` (a JSON value) comes back from :meth:`load`: in one file it cannot be that of other sums.
+        """
+        rows, columns = np.tril_indices(self.width)
+        note = canonical_json({"labels": self.labels, "extra": extra})
+        tensors = {
+            "gram": np.ascontiguousarray(self.gram[:, rows, columns]),
+            "sums": np.array([self.sums[label] for label in self.labels]).reshape(-1, 2, self.width),
+            "counts": np.array([self.counts[label] for label in self.labels], np.int64).reshape(-1, 2),
+            "note": np.frombuffer(note, np.uint8),
+        }
+        write_atomic(path, save(tensors))
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Statistics, object]:
+        tensors = load_file(path)
+        sums, counts = tensors["sums"], tensors["counts"]
+        width = sums.shape[-1]
+        gram = np.zeros((2, width, width))
+        rows, columns = np.tril_indices(width)
+        gram[:, rows, columns] = tensors["gram"]
+        gram[:, columns, rows] = tensors["gram"]
+        note = json.loads(tensors["note"].tobytes())
+        labels = note["labels"]
+        found = cls(gram, dict(zip(labels, sums, strict=True)), dict(zip(labels, counts, strict=True)))
+        return found, note["extra"]
+
+
+def _ridge(gram: Floats, target: Floats, ridge: float) -> Floats:
+    from scipy.linalg import cho_factor, cho_solve
+
+    shifted = gram.copy()
+    shifted[np.diag_indices_from(shifted)] += ridge
+    weights: Floats = cho_solve(cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False), target)
+    return weights
