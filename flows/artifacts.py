@@ -96,8 +96,8 @@ def size_line(release: Mapping[str, Any]) -> str:
     delta, full = release.get("delta_bytes"), release.get("full_bytes")
     if not full:
         return ""
-    if not delta or delta >= full:
-        return f"{full / 1e6:.1f} MB, a full copy"
+    if not delta or release.get("kind") == "anchor":
+        return f"a full copy, {(delta or full) / 1e6:.2f} MB for {full / 1e6:.1f} MB of weights"
     return f"delta {delta / 1e6:.2f} MB of {full / 1e6:.1f} MB, {delta / full:.1%}"
 
 
