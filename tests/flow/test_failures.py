@@ -44,7 +44,7 @@ def test_an_empty_inbox_says_what_to_do(toy: ToyProject) -> None:
 def test_a_refused_candidate_is_exit_code_1_and_leaves_the_release(toy: ToyProject) -> None:
     toy.flow()
     pointer = (toy.root / "releases/channels/stable.json").read_text()
-    toy.edit("params.yaml", "min_accuracy: 0.50", "min_accuracy: 0.95")
+    toy.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")
     said = toy.flow(code=1)
 
     assert "error: not published: accuracy: 0.9" in said

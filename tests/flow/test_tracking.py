@@ -38,7 +38,7 @@ def test_a_run_per_pipeline_a_child_per_stage_and_a_version_per_release(toy: Toy
     assert {"fingerprint.data", "fingerprint.params", "fingerprint.code"} <= set(train.data.tags)
     assert client.get_registered_model("open-autoglm").aliases == {"champion": 2, "previous": 1}
 
-    toy.edit("params.yaml", "min_accuracy: 0.50", "min_accuracy: 0.95")
+    toy.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")
     toy.flow(AUTOGLM_TRACKING="on", code=1)
     assert client.get_registered_model("open-autoglm").aliases == {
         "champion": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ KNOBS = 56  # adding one is a decision: it has to earn its place here, in params
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """The real file, with values that do not move when somebody tunes the defaults."""
     copy = tmp_path / "params.yaml"
-    copy.write_text(SOURCE.read_text())
+    copy.write_text(re.sub(r"^  epochs: \d+ ", "  epochs: 4 ", SOURCE.read_text(), flags=re.M))
     return copy
 
 
@@ -60,12 +62,13 @@ def test_a_missing_file_says_where_to_run() -> None:
 
 
 def test_set_values_keeps_everything_else_as_it_was(path: Path) -> None:
+    before = path.read_text()
     assert set_values(path, {"train.epochs": "2", "train.parent": "v000001-3fa9c1d2e4b5"})
-    changed = [line for line in path.read_text().splitlines() if line not in SOURCE.read_text().splitlines()]
+    changed = [line for line in path.read_text().splitlines() if line not in before.splitlines()]
 
     assert [line.split("#")[0].strip() for line in changed] == ["parent: v000001-3fa9c1d2e4b5", "epochs: 2"]
     assert set_values(path, {"train.epochs": 4, "train.parent": None})
-    assert path.read_text().split() == SOURCE.read_text().split(), "but for the column of a comment"
+    assert path.read_text().split() == before.split(), "but for the column of a comment"
     assert not set_values(path, {"train.epochs": 4})
 
 
@@ -79,10 +82,11 @@ def test_set_values_keeps_everything_else_as_it_was(path: Path) -> None:
     ],
 )
 def test_a_bad_assignment_leaves_the_file_alone(path: Path, name: str, value: str, message: str) -> None:
-    with pytest.raises(ParamsError, match=message.replace("?", r"\?")):
+    before = path.read_text()
+    with pytest.raises(ParamsError, match=re.escape(message)):
         set_values(path, {name: value})
 
-    assert path.read_text() == SOURCE.read_text()
+    assert path.read_text() == before
 
 
 def test_it_does_not_change_how_others_in_this_process_write_yaml(path: Path) -> None:
