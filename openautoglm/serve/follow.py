@@ -6,7 +6,6 @@ a while, and at once when told (SIGHUP, POST /refresh) or when the pointer moves
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from openautoglm.release.node import current, held, point, sound
 from openautoglm.release.prune import KEEP, prune
 from openautoglm.release.store import ReleaseStore, pointer_name
 from openautoglm.serve.live import LiveModel, now
-from openautoglm.serve.puller import NICE, Puller
+from openautoglm.serve.puller import Puller
 from openautoglm.serve.report import Reporter
 
 PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds after which a refused release is tried again; doubles
@@ -112,10 +111,7 @@ class Follower:
         return change
 
     def run(self) -> None:
-        """Follow until :meth:`stop`; in a thread of its own, which stands back behind those that answer."""
-        if self.live.threads == 1 and threading.current_thread() is not threading.main_thread():
-            # with more threads onnxruntime would start its own from here, and those answer
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        """Follow until :meth:`stop`."""
         while not self._stop.is_set():
             if self.every is not None or self._told.is_set():
                 self.step()

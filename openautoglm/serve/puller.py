@@ -22,7 +22,7 @@ from openautoglm.errors import AutoGLMError, ReleaseError
 from openautoglm.release.node import pull
 from openautoglm.release.signature import Trust
 
-NICE = 5  # steps that the child stands back behind the parent
+NICE = 2  # steps that the child stands back behind the parent
 
 
 @dataclass(frozen=True)
