@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
+    from openautoglm.release import ReleaseStore
 
 
 def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
@@ -20,10 +21,34 @@ def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
     """
     if params.train.parent is None:
         return None
-    from openautoglm.release import ReleaseStore
     from openautoglm.release.node import materialise
 
-    url = params.publish.store
-    store = ReleaseStore(url if "://" in url else root / url)
+    store = _store(params, root)
     release = store.get(params.train.parent)
     return materialise(store, release, root / ".autoglm/parents" / release.id)
+
+
+def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:
+    """The batches that release ``train.parent`` was made from.
+
+    Raises:
+        UnknownRelease: the store has no such release.
+        ParamsError: its manifest does not name them, as it was published by an earlier version.
+    """
+    from openautoglm.errors import ParamsError
+
+    assert params.train.parent is not None
+    found: list[str] | None = _store(params, root).get(params.train.parent).facts["data"].get("batches")
+    if found is None:
+        raise ParamsError(
+            f"train.parent: {params.train.parent} does not say which batches it has seen; "
+            "set continual.mode to finetune or analytic for one release"
+        )
+    return found
+
+
+def _store(params: Params, root: Path) -> ReleaseStore:
+    from openautoglm.release import ReleaseStore
+
+    url = params.publish.store
+    return ReleaseStore(url if "://" in url else root / url)

@@ -130,7 +130,7 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
     keys = {
         path.stem: fingerprint(load_json(path)) for path in sorted((root / ".autoglm/code").glob("*.json"))
     }
-    names = ("corpus", "graphs", "documents", "valid_documents")
+    names = ("corpus", "graphs", "documents", "valid_documents", "batches")
     return {
         "metrics": {
             **evaluation["metrics"],

@@ -40,6 +40,12 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         from openautoglm.train.analytic import learn
 
         result = learn(job, params.continual, checkpoint, report)
+    elif job.parent and params.continual.mode == "replay":
+        from openautoglm.train.replay import learn as learn_with_replay
+        from tasks.parent import parent_batches
+
+        seen = parent_batches(params, root)
+        result = learn_with_replay(job, params.continual, seen, checkpoint, report)
     else:
         result = run(job, checkpoint, report)
     return {name: result[name] for name in FACTS if result.get(name) is not None}

@@ -83,11 +83,7 @@ class Extractor:
 
     def keys(self, texts: Sequence[str], graphs: GraphBatch) -> list[str]:
         """A name of what each document's features are made of: its text, and its graph where that is read."""
-        parts = _graph_bytes(graphs) if self.reads_graph else [b""] * len(texts)
-        return [
-            hashlib.sha256(text.encode("utf-8", errors="replace") + b"\0" + part).hexdigest()[:32]
-            for text, part in zip(texts, parts, strict=True)
-        ]
+        return content_keys(texts, graphs if self.reads_graph else None)
 
     def extract(self, texts: Sequence[str], graphs: GraphBatch) -> Features:
         """[D, H] int16; row d depends on document d alone."""
@@ -169,6 +165,15 @@ class Extractor:
         nodes = self.model.graph_encoder(self.model.word_embeddings.weight, states, **parts)
         fused: Tensor = self.model.fusion(text, nodes, batch)
         return fused
+
+
+def content_keys(texts: Sequence[str], graphs: GraphBatch | None) -> list[str]:
+    """32 hex digits a document: of its text, and of its graph where there are ``graphs``."""
+    parts = _graph_bytes(graphs) if graphs is not None else [b""] * len(texts)
+    return [
+        hashlib.sha256(text.encode("utf-8", errors="replace") + b"\0" + part).hexdigest()[:32]
+        for text, part in zip(texts, parts, strict=True)
+    ]
 
 
 def quantise(features: NDArray[np.float32]) -> Features:

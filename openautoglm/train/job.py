@@ -14,7 +14,7 @@ from openautoglm.params import TrainParams
 @dataclass(frozen=True)
 class Job:
     """corpus: data/validated; graphs: data/graphs; parent: a release's folder, or none; runs: .autoglm/train;
-    code: the key of the code that trains (see the code stage), or none.
+    code: the key of the code that trains (see the code stage), or none; layers: all, or top:N of the backbone.
     """
 
     params: TrainParams
@@ -23,6 +23,7 @@ class Job:
     runs: Path
     parent: Path | None = None
     code: Path | None = None
+    layers: str = "all"
     key: str = ""
 
     def sealed(self) -> Job:
@@ -34,6 +35,7 @@ class Job:
             "graphs": fingerprint_dir(self.graphs),
             "parent": fingerprint_dir(self.parent) if self.parent else None,
             "code": code,
+            "layers": self.layers,
         }
         return Job(**{**vars(self), "key": fingerprint(depends)})
 
@@ -56,5 +58,6 @@ class Job:
     def load(cls, path: Path) -> Job:
         raw: dict[str, Any] = load_json(path)
         named = {field.name: raw[field.name] for field in fields(cls)}
-        places = {n: v and Path(v) for n, v in named.items() if n not in ("params", "key")}
-        return cls(**{**places, "key": raw["key"], "params": TrainParams.model_validate(raw["params"])})
+        places = {n: v and Path(v) for n, v in named.items() if n not in ("params", "layers", "key")}
+        values = {"layers": raw["layers"], "key": raw["key"]}
+        return cls(**{**places, **values, "params": TrainParams.model_validate(raw["params"])})

@@ -21,7 +21,7 @@ from openautoglm.params import TrainParams
 from openautoglm.train import machine, state
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
-from openautoglm.train.optimizer import build_optimizer, rate, set_rates
+from openautoglm.train.optimizer import build_optimizer, rate, set_rates, trains
 from openautoglm.train.prepare import Prepared, Split, prepare
 from openautoglm.train.progress import Reporter
 from openautoglm.train.sampler import BucketSampler, Ints, in_length_order, shard
@@ -98,7 +98,8 @@ class Run:
         model.to(device)
         model.backbone.set_attn_implementation(machine.attention(device))  # type: ignore[operator]
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(".pooler." not in name)  # nothing reads a pooler's output
+            # nothing reads a pooler's output
+            parameter.requires_grad_(".pooler." not in name and trains(name, found.layers, model))
         return cls(
             model=model,
             forward=model,

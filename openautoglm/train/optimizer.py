@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
 
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.params import TrainParams
+
+_LAYER = re.compile(r"^backbone\..*?\.?layers?\.(\d+)\.")
+
+
+def trains(name: str, layers: str, model: AutoGLMModel) -> bool:
+    """Whether the parameter ``name`` trains: all of them, or with ``top:N`` the last N backbone layers and the rest."""
+    if layers == "all" or not name.startswith("backbone."):
+        return True
+    found = _LAYER.match(name)
+    total = int(model.config.backbone_config["num_hidden_layers"])
+    return found is not None and int(found[1]) >= total - int(layers.removeprefix("top:"))
 
 
 def build_optimizer(model: AutoGLMModel, params: TrainParams) -> torch.optim.AdamW:

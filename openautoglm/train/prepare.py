@@ -42,6 +42,7 @@ class Prepared:
     train: Split
     valid: Split
     facts: dict[str, Any]  # about the data; deterministic
+    layers: str = "all"  # or top:N, the backbone layers that train
 
 
 def prepare(job: Job) -> Prepared:
@@ -70,7 +71,7 @@ def prepare(job: Job) -> Prepared:
         "new_labels": sorted(set(labels) - set(parent.config.labels)) if parent else [],
         "parent": job.params.parent,
     }
-    return Prepared(model, tokenizer, splits[0], splits[1], facts)
+    return Prepared(model, tokenizer, splits[0], splits[1], facts, job.layers)
 
 
 def load_documents(job: Job) -> tuple[Corpus, GraphBatch]:

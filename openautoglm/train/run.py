@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from openautoglm.train.prepare import prepare
 TIMED = ("samples_per_second",)  # differs from run to run; never in a file of the stage
 
 
-def train(job: Job, checkpoint: Path, report: Path) -> dict[str, Any]:
+def train(job: Job, checkpoint: Path, report: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Write ``checkpoint`` (canonical bf16 weights) and ``report`` (a line an epoch); returns the run's facts.
 
-    A finished run of the same key is not trained again, its outputs are written from the state.
+    ``more``: facts that the job itself does not know; they go into training.json. A finished run of the same key is not trained again, its outputs are written from the state.
 
     Raises:
         TrainingFailed: loss not finite, or the workers are out of restarts.
@@ -34,6 +35,7 @@ def train(job: Job, checkpoint: Path, report: Path) -> dict[str, Any]:
     found = prepare(job)
     found.model.load_state_dict(state.master(job.state))
     result["temperature"] = round(calibrate(found.model, found.valid), 4)
+    result |= more or {}
     facts = {name: value for name, value in result.items() if name not in TIMED}
     Checkpoint.save(checkpoint, found.model, found.tokenizer, facts)
     lines = [json.dumps(row, sort_keys=True) for row in result["history"]]
