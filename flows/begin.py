@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,24 @@ def _batches() -> list[str]:
     return [inbox] if "://" in inbox else entries(Path(inbox))
 
 
-def run_from_shell(flow: Callable[..., Any], **arguments: Any) -> int:
-    """Call ``flow``; exit code 0: published or unchanged, 1: not published or broken, 2: something given is wrong."""
+def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:
+    """Call ``flow``; exit code 0: published or unchanged, 1: not published or broken, 2: something given is wrong.
+
+    ``--keep-parent`` is the flow's parameter. Each ``--then SRC`` puts SRC into the inbox after a run and runs once
+    more, on the same server and with everything imported.
+    """
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", allow_abbrev=False)
+    parser.add_argument("--keep-parent", action="store_true")
+    parser.add_argument("--then", action="append", default=[], metavar="SRC")
+    given = parser.parse_args(words)
     try:
         with temporary_settings({PREFECT_API_URL: PREFECT_API_URL.value() or temporary()}):
-            flow(**arguments)
+            flow(keep_parent=given.keep_parent)
+            for source in given.then:
+                from openautoglm.corpus.inbox import put
+
+                print(f"inbox: {put(Path(Params.load().ingest.inbox), source).name}", flush=True)
+                flow(keep_parent=given.keep_parent)
     except AutoGLMError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -49,4 +49,4 @@ def pipeline(keep_parent: bool = False) -> str:
 if __name__ == "__main__":
     from flows.begin import run_from_shell
 
-    sys.exit(run_from_shell(pipeline, keep_parent="--keep-parent" in sys.argv))
+    sys.exit(run_from_shell(pipeline, sys.argv[1:]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openautoglm.params import Params
 
 EXAMPLES = 32  # documents for parity and latencies
-SCORED = 1000  # test documents, evenly spread, on which the float and the int8 model are compared
+SCORED = 400  # test documents, evenly spread, on which the float and the int8 model are compared
 
 
 def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:

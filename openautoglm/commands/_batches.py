@@ -46,7 +46,7 @@ def inbox_of(folder: Path) -> Path:
 def put(folder: Path, source: str) -> None:
     from openautoglm.corpus import inbox
 
-    entry = inbox.put(inbox_of(folder), _absolute(source))
+    entry = inbox.put(inbox_of(folder), absolute(source))
     click.echo(f"inbox: {entry.name}")
 
 
@@ -54,11 +54,11 @@ def replace(folder: Path, sources: Sequence[str]) -> None:
     """The inbox holds ``sources``, in this order, and nothing else."""
     from openautoglm.corpus import inbox
 
-    entry = inbox.replace(inbox_of(folder), _absolute(sources[0]))
+    entry = inbox.replace(inbox_of(folder), absolute(sources[0]))
     click.echo(f"inbox: {entry.name}")
     for source in sources[1:]:
         put(folder, source)
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
     return source if "://" in source else os.path.abspath(source)

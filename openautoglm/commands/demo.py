@@ -26,11 +26,11 @@ def command(text: str) -> None:
     folder = root()
     first, second = _sample(folder)
     _refuse_other_data(folder, first, second)
-    if not _holds(folder, second):  # so a run that was killed goes on where it was
-        _batches.put(folder, str(first))
+    if _holds(folder, second):  # so a run that was killed goes on where it was
         program(["-m", "flows.pipeline"])
-        _batches.put(folder, str(second))
-    program(["-m", "flows.pipeline"])
+    else:
+        _batches.put(folder, str(first))
+        program(["-m", "flows.pipeline", "--then", str(second.resolve())])
     click.echo("\n".join(["", *_releases(folder), *_answer(folder, text)]))
 
 

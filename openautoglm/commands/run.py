@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from openautoglm.commands._batches import assignments, change_params, put, replace
+from openautoglm.commands._batches import absolute, assignments, change_params, put, replace
 from openautoglm.commands._checkout import program, root
 from openautoglm.errors import UserError
 
@@ -43,8 +43,8 @@ def command(
     for source in add:
         put(folder, source)
     keep = ["--keep-parent"] if keep_parent or "train.parent" in values else []
-    if not stream or data or add:
-        program(["-m", "flows.pipeline", *keep])
-    for source in streamed:
-        put(folder, source)
-        program(["-m", "flows.pipeline", *keep])
+    if streamed and not data and not add:
+        put(folder, streamed[0])
+        streamed = streamed[1:]
+    later = [word for source in streamed for word in ("--then", absolute(source))]
+    program(["-m", "flows.pipeline", *keep, *later])

@@ -16,7 +16,7 @@ from openautoglm.export.session import Session
 from openautoglm.model.encode import EncodedCorpus, collate_arrays
 
 BATCHES = (1, 8, 32)
-ROUNDS = 7
+ROUNDS = 3  # in the stage; `make bench` takes more
 
 
 def latencies(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,8 @@ class Job:
 
     @property
     def epochs(self) -> int:
-        """Half as many, rounded up, when training on from a parent: what it knows already needs no second learning."""
-        return math.ceil(self.params.epochs / 2) if self.parent else self.params.epochs
+        """Half as many, rounded down, when training on from a parent: what it knows already needs no second learning."""
+        return max(1, self.params.epochs // 2) if self.parent else self.params.epochs
 
     def save(self, path: Path) -> None:
         paths = {name: value and str(value) for name, value in asdict(self).items() if name != "params"}
