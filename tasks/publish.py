@@ -69,7 +69,6 @@ def _candidate(
     from tempfile import TemporaryDirectory
 
     from openautoglm.export.session import check_canary
-
     from openautoglm.release import build, gates
 
     base, anchor = _held(store, head, root), None
