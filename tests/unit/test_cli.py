@@ -96,7 +96,7 @@ def test_stream_runs_after_each_batch(checkout: Path, started: list[tuple[str, .
         (checkout / f"{name}.jsonl").write_text(f'{{"id": "{name}", "text": "text {name}", "label": "x"}}\n')
 
     assert leave("run", "--stream", "a.jsonl", "b.jsonl") == 0
-    assert started == [("-m", "flows.pipeline")] * 2
+    assert started == [("-m", "flows.pipeline", "--then", str(checkout / "b.jsonl"))]
     assert leave("run", "a.jsonl") == 2
 
 
