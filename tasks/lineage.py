@@ -2,7 +2,8 @@
 
 The parent is a declared input, so that `dvc status` stays clean after publishing and `dvc repro` repeats what the
 flow did. The flow door looks it up anew only when the inbox changed since the last ingest. While everything that the
-release in service learnt from is still in the inbox, the model goes on from that release; with anything taken out or
+release in service learnt from is still in the inbox, the model goes on from that release; when a batch was added and taken away
+again, the parent is the earlier one again, and everything comes from the cache; with anything taken out or
 replaced it starts from the pretrained backbone, because weights cannot be made to forget a document.
 """
 
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from openautoglm.files import load_json, save_json
 from openautoglm.params import Params, set_values
 
-LEARNT = Path(".autoglm/lineage.json")  # {release id: names that were in the inbox when it was made}
+LEARNT = Path(
+    ".autoglm/lineage.json"
+)  # {release id: {batches: names in the inbox when it was made, parent: its own}}
 
 Head = Callable[[str, str], str | None]
 
@@ -32,17 +36,18 @@ def pin_parent(
         return params.train.parent
     store = params.publish.store
     newest = (head or channel_head)(store if "://" in store else str(root / store), params.publish.channel)
-    learnt = _learnt(root).get(newest or "")
-    grown = learnt is not None and set(learnt) <= set(entries(root / inbox))
-    parent = newest if grown else None
+    parent, why = _choose(newest, _learnt(root).get(newest or ""), set(entries(root / inbox)))
     if set_values(root / "params.yaml", {"train.parent": parent}):
-        why = (
-            "the inbox grew"
-            if grown
-            else "the inbox no longer holds all that the release in service learnt from"
-        )
         log(f"train.parent: {params.train.parent or 'null'} -> {parent or 'null'}, {why}")
     return parent
+
+
+def _choose(newest: str | None, learnt: dict[str, Any] | None, batches: set[str]) -> tuple[str | None, str]:
+    if learnt is None or not set(learnt["batches"]) <= batches:
+        return None, "the inbox no longer holds all that the release in service learnt from"
+    if set(learnt["batches"]) == batches:  # as it was: what made that release is still in the cache
+        return learnt["parent"], "the inbox is again what the release in service was made of"
+    return newest, "the inbox grew"
 
 
 def remember_release(params: Params, root: Path = Path()) -> None:
@@ -51,7 +56,8 @@ def remember_release(params: Params, root: Path = Path()) -> None:
     release = load_json(path) if path.is_file() else {}
     inbox = root / params.ingest.inbox
     if release.get("published") and inbox.is_dir():
-        save_json(root / LEARNT, _learnt(root) | {str(release["id"]): entries(inbox)})
+        found = {"batches": entries(inbox), "parent": params.train.parent}
+        save_json(root / LEARNT, _learnt(root) | {str(release["id"]): found})
 
 
 def channel_head(store: str, channel: str) -> str | None:
@@ -69,5 +75,5 @@ def entries(inbox: Path) -> list[str]:
     )
 
 
-def _learnt(root: Path) -> dict[str, list[str]]:
+def _learnt(root: Path) -> dict[str, dict[str, Any]]:
     return dict(load_json(root / LEARNT)) if (root / LEARNT).is_file() else {}
