@@ -1,0 +1,88 @@
+"""Features: the same bits alone and in company, and kept by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_training import toy_documents, toy_graph
+
+from openautoglm.graph import GraphBatch
+from openautoglm.model.autoglm import build
+from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
+from openautoglm.train.features import UNIT, Extractor
+
+TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + ["empty", "word " * 30, "ünï 漢字 🙂"]
+GRAPHS = GraphBatch.from_graphs([toy_graph(text) for text in TEXTS])
+
+
+def extractor(gate: float = 0.0, backbone: str = "tiny", seed: int = 0) -> Extractor:
+    model, tokenizer = build(backbone, ["a", "b"], seed, graph_size=16, max_tokens=24)
+    with torch.no_grad():
+        model.fusion.gate.fill_(gate)
+    return Extractor.of(model, tokenizer)
+
+
+@pytest.mark.parametrize(("gate", "backbone"), [(0.0, "tiny"), (1.0, "tiny"), (1.0, "all-MiniLM-L6-v2")])
+def test_a_document_alone_has_the_features_it_has_in_company(gate: float, backbone: str) -> None:
+    found = extractor(gate, backbone)
+    whole = found.extract(TEXTS, GRAPHS)
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    mixed = found.extract([TEXTS[i] for i in order], GRAPHS.select(order))
+    assert (mixed == whole[order]).all()
+    for row in (0, 7, len(TEXTS) - 1, len(TEXTS) - 2, len(TEXTS) - 3):
+        assert (found.extract([TEXTS[row]], GRAPHS.select([row])) == whole[row]).all()
+
+
+def test_they_have_unit_length() -> None:
+    lengths = np.linalg.norm(extractor().extract(TEXTS, GRAPHS).astype(float) / UNIT, axis=1)
+    assert lengths == pytest.approx(1.0, abs=1e-3)
+
+
+def test_keys_name_what_is_read() -> None:
+    closed, opened = extractor(0.0), extractor(0.5)
+    without = GraphBatch.from_graphs([toy_graph("empty")] * len(TEXTS))
+    assert closed.keys(TEXTS, GRAPHS) == closed.keys(TEXTS, without)
+    assert opened.keys(TEXTS, GRAPHS) != opened.keys(TEXTS, without)
+    assert closed.keys(["a", "b"], GRAPHS.select([0, 1])) != closed.keys(["a", "c"], GRAPHS.select([0, 1]))
+    assert (repr(closed)[-5:], repr(opened)[-6:]) == ("text)", "graph)")
+
+
+def test_fingerprint_is_that_of_everything_but_the_adapter() -> None:
+    first, second = extractor(), extractor()
+    with torch.no_grad():
+        second.model.adapter.linear.weight.add_(1.0)
+    assert first.fingerprint == second.fingerprint
+    assert extractor(seed=1).fingerprint != first.fingerprint
+    assert extractor(gate=0.5).fingerprint != first.fingerprint
+
+
+class TestStore:
+    def test_computes_once(self, tmp_path: Path) -> None:
+        found = extractor()
+        keys = found.keys(TEXTS, GRAPHS)
+        assert FeatureStore(tmp_path).fill(found, keys, TEXTS, GRAPHS) == len(set(keys))
+        again = FeatureStore(tmp_path)
+        assert again.fill(found, keys, TEXTS, GRAPHS) == 0
+        assert (again.take(keys) == found.extract(TEXTS, GRAPHS)).all()
+
+    def test_purges_and_joins_its_files(self, tmp_path: Path) -> None:
+        store, keys = FeatureStore(tmp_path), [f"{i:032x}" for i in range(40)]
+        for number, key in enumerate(keys):
+            store.add([key], np.full((1, 3), number, np.int16))
+        assert len(list(tmp_path.iterdir())) <= PARTS
+        store.purge(keys[::2])
+        for there in (store, FeatureStore(tmp_path)):
+            assert len(there) == 20
+            assert there.take(keys[1::2])[:, 0].tolist() == list(range(1, 40, 2))
+            with pytest.raises(KeyError):
+                there.take(keys[:1])
+        store.purge(keys)
+        assert not list(tmp_path.iterdir())
+
+    def test_old_extractors_go(self, tmp_path: Path) -> None:
+        for seed in range(STORES + 2):
+            FeatureStore.of(tmp_path, extractor(seed=seed))
+        assert len(list(tmp_path.iterdir())) == STORES
