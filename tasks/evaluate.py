@@ -36,7 +36,13 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         "graphs": graphs.fingerprint,
         "checkpoint": checkpoint.fingerprint,
     }
-    evaluation = judge(exam, params.evaluate, params.train.parent if parent else None, lineage)
+    evaluation = judge(
+        exam,
+        params.evaluate,
+        params.train.parent if parent else None,
+        lineage,
+        params.continual.max_forgetting,
+    )
     evaluation.save(root / "reports/evaluation.json")
     write_plots(evaluation, exam, root / "reports")
     write_report(root)

@@ -7,13 +7,14 @@ evaluation = judge(exam, params.evaluate, parent="v000001-3fa9c1d2e4b5", lineage
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
+from openautoglm.evaluate.continual import class_groups
 from openautoglm.evaluate.predict import Floats, predict_logits, predict_with_ablation
 from openautoglm.graph import GraphBatch
 from openautoglm.model.checkpoint import Checkpoint
@@ -34,6 +35,7 @@ class Exam:
     names: the checkpoint's labels first, in the order of its logits, then labels that only the exam has.
     probabilities [D, C] are the checkpoint's; a document whose logits are not finite counts as undecided.
     parent_metrics: accuracy, macro_f1 and ece of the parent on the whole exam, empty without a parent.
+    groups: {label: the batch that it first came with}.
     """
 
     test: Corpus
@@ -49,6 +51,7 @@ class Exam:
     parent_metrics: dict[str, float]
     baselines: dict[str, Answers]
     notes: list[str]
+    groups: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.test)
@@ -110,6 +113,7 @@ def sit(
         parent_metrics=parent_metrics,
         baselines={rival.name: answers(rival.predicted) for rival in rivals},
         notes=[rival.note for rival in rivals if rival.note],
+        groups=class_groups(corpus),
     )
 
 

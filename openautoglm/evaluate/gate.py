@@ -7,6 +7,7 @@ accuracy              accuracy < evaluate.min_accuracy
 calibration           ECE > evaluate.max_ece
 parent_known_classes  lost against the parent, on the documents whose class the parent knows
 parent_whole_exam     lost against the parent, on all documents; a class it does not know counts as wrong for it
+forgetting            lost against the parent on the classes of one batch by more than continual.max_forgetting
 graph                 lost against its own ablation: the graph path does harm
 tfidf_svc             (warning) lost against TF-IDF + linear SVC
 frozen_lr             (warning) lost against the frozen backbone + logistic regression
@@ -24,12 +25,13 @@ The baselines warn. A sound fine-tuned model stays behind TF-IDF + SVC where wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from openautoglm.evaluate.metrics import Comparison
 from openautoglm.params import EvaluateParams
 
+FEWEST_LOSSES = 4  # answers of one group; fewer are chance, and its bootstrap is blind for that
 TINY = 1e-9  # 0.01 is not exactly one hundredth
 
 
@@ -56,6 +58,10 @@ class Measured:
     text_only: Comparison | None
     tfidf_svc: Comparison | None
     frozen_lr: Comparison | None
+    groups: dict[str, Comparison] = field(
+        default_factory=dict
+    )  # against the parent, on the classes of each batch
+    max_forgetting: float = 1.0
 
 
 def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
@@ -71,6 +77,7 @@ def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
         _calibration(measured, params),
         _compared("parent_known_classes", measured.parent_known, params, f"{parent} on the classes it knows", no_parent),
         _compared("parent_whole_exam", measured.parent_whole, params, f"{parent} on the whole exam", no_parent),
+        _forgetting(measured, parent),
         _compared("graph", measured.text_only, params, "itself without the graph", "The model has no graph path."),
         _compared("tfidf_svc", measured.tfidf_svc, params, "TF-IDF + linear SVC", kind="warning"),
         _compared("frozen_lr", measured.frozen_lr, params, "frozen backbone + logistic regression", kind="warning"),
@@ -101,6 +108,23 @@ def _calibration(measured: Measured, params: EvaluateParams) -> Gate:
     value, bound = measured.ece, params.max_ece
     reason = f"Confidence is off by {100 * value:.1f} points on average; {100 * bound:.1f} are allowed."
     return _gate("calibration", value <= bound + TINY, value, bound, reason)
+
+
+def _forgetting(measured: Measured, parent: str) -> Gate:
+    """The groups are named, as what is lost in one may be won in another and the whole may not show it."""
+    bound = measured.max_forgetting
+    if not measured.groups:
+        return _gate("forgetting", True, None, -bound, "No class of a parent's to forget.")
+    worst, found = min(measured.groups.items(), key=lambda item: item[1].difference)
+    allowed = f"up to {100 * bound:.1f} may be lost"
+    gone = {g: c for g, c in measured.groups.items() if lost(c, bound) and c.losses >= FEWEST_LOSSES}
+    if gone:
+        rows = sorted(gone.items(), key=lambda item: item[1].difference)
+        named = ", ".join(f"{group} {points(c.difference)}" for group, c in rows)
+        reason = f"Would be forgotten, in points against {parent}: the classes of {named}; {allowed}."
+    else:
+        reason = f"The classes of {worst} change most for the worse, {points(found.difference)} points against {parent}; {allowed}."
+    return _gate("forgetting", not gone, found.difference, -bound, reason)
 
 
 def _compared(

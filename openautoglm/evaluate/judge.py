@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from openautoglm.evaluate import metrics as m
+from openautoglm.evaluate.continual import group_masks, group_scores
 from openautoglm.evaluate.evaluation import Evaluation, exam_fingerprint
 from openautoglm.evaluate.exam import Answers, Exam, scores
 from openautoglm.evaluate.gate import Measured, verdict
@@ -19,9 +20,16 @@ Compared = dict[str, m.Comparison | None]
 
 
 def judge(
-    exam: Exam, params: EvaluateParams, parent: str | None, lineage: dict[str, str | None]
+    exam: Exam,
+    params: EvaluateParams,
+    parent: str | None,
+    lineage: dict[str, str | None],
+    max_forgetting: float = 1.0,
 ) -> Evaluation:
-    """``parent``: its release id, None for a first release. ``lineage``: fingerprints of what was examined."""
+    """``parent``: its release id, None for a first release. ``lineage``: fingerprints of what was examined.
+
+    ``max_forgetting``: accuracy (0-1) that the classes of one batch may lose against the parent.
+    """
     own = scores(exam.actual, exam.model, exam.probabilities)
     compared = _compare(exam, params)
     measured = Measured(
@@ -31,11 +39,20 @@ def judge(
         ece=own["ece"],
         parent=parent,
         **compared,
+        groups=_group_losses(exam, params),
+        max_forgetting=max_forgetting,
     )
+    groups = group_scores(exam.actual, exam.model.right, exam.names, exam.groups)
     identity = {**lineage, "exam": exam_fingerprint(exam.test), "parent": parent}
     return Evaluation(
         exam=str(identity["exam"]),
-        metrics={"documents": len(exam), "classes": len(exam.names), **own, **_others_scores(exam, compared)},
+        metrics={
+            "documents": len(exam),
+            "classes": len(exam.names),
+            **own,
+            **_others_scores(exam, compared),
+            **groups,
+        },
         parent_metrics=exam.parent_metrics,
         gates=verdict(measured, params),
         intervals=_intervals(exam, params),
@@ -75,6 +92,18 @@ def _compare(exam: Exam, params: EvaluateParams) -> Compared:
         else None
         for name, (theirs, rows) in pairs.items()
     }
+
+
+def _group_losses(exam: Exam, params: EvaluateParams) -> dict[str, m.Comparison]:
+    """Ours against the parent on the classes of each batch, as far as the parent knows them."""
+    if exam.parent is None:
+        return {}
+    ours, theirs, found = exam.model.right, exam.parent.right, dict[str, m.Comparison]()
+    for group, mask in group_masks(exam.actual, exam.names, exam.groups).items():
+        rows = mask & exam.known
+        if comparison := m.paired_bootstrap(ours[rows], theirs[rows], params.bootstrap, params.confidence):
+            found[group] = comparison
+    return found
 
 
 def _others_scores(exam: Exam, compared: Compared) -> dict[str, float]:

@@ -34,6 +34,7 @@ NAMES = {
     "parent_known": "Parent, classes it knows",
     "parent_whole": "Parent",
     "parent": "Parent",
+    "forgetting": "Nothing forgotten",
     "graph": "Graph does no harm",
     "data": "Data",
     "onnx_finite": "ONNX: finite answers",

@@ -156,3 +156,40 @@ def test_an_empty_exam_is_refused(tmp_path: Path):
     facts = evaluate(toy_params(), tmp_path)
     assert (facts["passed"], facts["refused_by"]) == (False, "exam")
     assert "The test split has no document" in (tmp_path / "reports/report.html").read_text()
+
+
+def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The parent knows the classes of the first batch by heart; the challenger answers them all with the new one."""
+    import torch
+    from toy_exam import toy_corpus, toy_graphs
+
+    from openautoglm.corpus import Corpus, Document
+    from openautoglm.model.checkpoint import Checkpoint
+
+    toy_root(tmp_path)
+    rows = [
+        Document(d.doc_id, d.text, d.label, d.split, "0002-new" if d.label == LABELS[2] else "0001-old")
+        for d in toy_corpus((30, 6, 90)).documents()
+    ]
+    Corpus.from_documents(rows).save(tmp_path / "data/validated")
+    toy_graphs(Corpus.from_documents(rows)).save(tmp_path / "data/graphs")
+    for path, winner in ((tmp_path / "parent", 0), (tmp_path / "models/checkpoint", 2)):
+        checkpoint = toy_checkpoint(path, LABELS)
+        model = checkpoint.model()
+        with torch.no_grad():
+            model.adapter.linear.weight.zero_()
+            model.adapter.linear.bias.copy_(torch.eye(3)[winner])
+        Checkpoint.save(path, model, checkpoint.tokenizer(), {})
+    monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
+    params = toy_params()
+    params = params.model_copy(
+        update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}
+    )
+    facts = evaluate(params, tmp_path)
+    assert "forgetting" in str(facts["refused_by"])
+    gate = {g["name"]: g for g in Evaluation.load(tmp_path / "reports/evaluation.json").gates}["forgetting"]
+    assert "the classes of 0001-old −50.0; up to 3.0 may be lost" in gate["reason"]
+    assert "0002-new" not in gate["reason"]
+    assert facts["group/0001-old"] == 0.0
+    assert facts["group/0002-new"] == 1.0
+    assert "0001-old −50.0" in (tmp_path / "reports/report.html").read_text()

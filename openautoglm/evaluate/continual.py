@@ -1,0 +1,134 @@
+"""What a chain of releases kept: scores of each group of classes after each batch, and what follows from them.
+
+    chain = Chain.of([release.metrics for release in releases])
+    chain.average_accuracy, chain.backward_transfer, chain.forgetting
+
+A group is the classes that first came with one batch. R[i][j] is the accuracy on group j after batch i; a group that is
+not there yet is NaN. Average accuracy, backward and forward transfer as in GEM (Lopez-Paz and Ranzato 2017, arXiv
+1706.08840), forgetting as in Chaudhry et al. 2018 (arXiv 1801.10112).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from openautoglm.corpus import Corpus
+from openautoglm.evaluate import metrics as m
+
+PREFIX = "group/"  # of a group's accuracy in the flat metrics of an evaluation
+
+
+def class_groups(corpus: Corpus) -> dict[str, str]:
+    """{label: batch that it first came with}, by the train split; a label that only other splits have by those."""
+    found: dict[str, str] = {}
+    for split in ("train", None):
+        part = corpus.split(split) if split else corpus
+        for label, batch in zip(part.column("label"), part.column("batch"), strict=True):
+            found.setdefault(label, batch)
+    return found
+
+
+def group_masks(actual: m.Ints, names: Sequence[str], groups: Mapping[str, str]) -> dict[str, m.Bools]:
+    """{group: which documents [D] are of its classes}, in the order in which the groups first came."""
+    of_class = np.array([groups.get(name, "") for name in names], dtype=object)
+    masks = {group: of_class[actual] == group for group in dict.fromkeys(groups.values())}
+    return {group: mask for group, mask in masks.items() if mask.any()}
+
+
+def group_scores(
+    actual: m.Ints, right: m.Bools, names: Sequence[str], groups: Mapping[str, str]
+) -> dict[str, float]:
+    """Flat metrics, one a group; a row of R."""
+    masks = group_masks(actual, names, groups)
+    return {f"{PREFIX}{group}": m.share(right[mask]) for group, mask in masks.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """``groups``: names in the order of their first appearance. ``scores`` [T, G]: R, NaN for what was not there.
+
+    A group's own batch is the first with a score for it; a release without a new group is a row like any other.
+    """
+
+    groups: tuple[str, ...]
+    scores: m.Reals
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, float]]) -> Chain:
+        """From the metrics of evaluations, oldest first; whatever is not a group's accuracy is passed over."""
+        found = [{k.removeprefix(PREFIX): v for k, v in row.items() if k.startswith(PREFIX)} for row in rows]
+        groups = tuple(dict.fromkeys(group for row in found for group in row))
+        scores = np.array([[row.get(group, math.nan) for group in groups] for row in found], dtype=np.float64)
+        return cls(groups, scores.reshape(len(found), len(groups)))
+
+    def __repr__(self) -> str:
+        return f"Chain({len(self.scores)} releases, {len(self.groups)} groups, average {self.average_accuracy:.3f})"
+
+    @property
+    def average_accuracy(self) -> float:
+        """Mean over the groups after the last batch."""
+        return _mean(self.scores[-1]) if len(self.scores) else 0.0
+
+    @property
+    def incremental_accuracy(self) -> float:
+        """Mean over the batches of the average accuracy after each."""
+        return _mean(np.array([_mean(row) for row in self.scores]))
+
+    @property
+    def backward_transfer(self) -> float:
+        """Mean over the groups before the last of R[T][j] − R[j][j]: negative where later batches cost what was known."""
+        return _mean(np.array([self.scores[-1, j] - self.scores[i, j] for j, i in self._before_last()]))
+
+    @property
+    def forgetting(self) -> float:
+        """Mean over the groups before the last of the best R[i][j] so far − R[T][j]."""
+        return _mean(
+            np.array([np.nanmax(self.scores[:-1, j]) - self.scores[-1, j] for j, _ in self._before_last()])
+        )
+
+    def forward_transfer(self, untrained: Mapping[str, float] | None = None) -> float:
+        """Mean over the groups after the first of R[j−1][j] − ``untrained[j]``.
+
+        Of a model that can answer only what it has learnt both are 0; where the classes stay the same and the texts
+        change, it says what earlier batches gave to later ones.
+        """
+        start = untrained or {}
+        gains = [
+            (0.0 if np.isnan(before := self.scores[i - 1, j]) else before) - start.get(self.groups[j], 0.0)
+            for j, i in self._first()
+            if i > 0
+        ]
+        return _mean(np.array(gains))
+
+    def summary(self) -> dict[str, float]:
+        """Flat, for metrics and tables."""
+        return {
+            "average_accuracy": self.average_accuracy,
+            "incremental_accuracy": self.incremental_accuracy,
+            "backward_transfer": self.backward_transfer,
+            "forgetting": self.forgetting,
+            "forward_transfer": self.forward_transfer(),
+        }
+
+    def _first(self) -> list[tuple[int, int]]:
+        """(group, the row of its first score), of those that have one."""
+        return [
+            (j, int(np.flatnonzero(~np.isnan(self.scores[:, j]))[0]))
+            for j in range(len(self.groups))
+            if not np.isnan(self.scores[:, j]).all()
+        ]
+
+    def _before_last(self) -> list[tuple[int, int]]:
+        return [
+            (j, i) for j, i in self._first() if i < len(self.scores) - 1 and not np.isnan(self.scores[-1, j])
+        ]
+
+
+def _mean(values: m.Reals) -> float:
+    """Of what is there; 0 of nothing."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else 0.0
