@@ -80,7 +80,10 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
 
 def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
-    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out; of all where none is for tests."""
+    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out; of all where none is for tests.
+
+    By their ids: which document becomes the canary does not depend on the order in which they arrived.
+    """
     import numpy as np
 
     from openautoglm.corpus import Corpus
@@ -90,6 +93,7 @@ def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
     assert corpus.column("doc_id") == graphs.doc_ids, "data/graphs follows data/validated"
     splits = np.array(corpus.column("split"))
     rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.arange(len(corpus))
+    rows = rows[np.argsort(np.array(graphs.doc_ids, dtype=object)[rows], kind="stable")]
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int))]
     table = corpus.table.take(rows)
     doc_ids, texts, labels = (table[name].to_pylist() for name in ("doc_id", "text", "label"))

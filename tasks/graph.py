@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 def graph(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """Parse every document into a semantic graph; count co-occurrence on the train split only.
 
+    Where an analytic head learns on from a parent, the graphs are made as that parent's were: its features stay what
+    they are, and documents that were parsed before keep their graphs whatever arrives after them.
+
     Raises:
         UserError: a document yields no node and ``graph.empty`` says stop.
         ParamsError: the spaCy model is not installed.
@@ -25,14 +28,20 @@ def graph(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
     chosen = params.graph
     corpus = Corpus.load(root / "data/validated")
-    graphs, builder = GraphBuilder.from_params(chosen).fit_build(
-        texts=[text or "" for text in corpus.column("text")],
-        doc_ids=corpus.column("doc_id"),
-        train=[split == "train" for split in corpus.column("split")],
-        window=chosen.npmi_window,
-        minimum=chosen.npmi_min,
-        min_count=chosen.npmi_min_count,
-    )
+    texts, doc_ids = [text or "" for text in corpus.column("text")], corpus.column("doc_id")
+    inherited = _parents_vocabulary(params, root)
+    if inherited:
+        builder = GraphBuilder.load(inherited)
+        graphs = builder.build(texts, doc_ids)
+    else:
+        graphs, builder = GraphBuilder.from_params(chosen).fit_build(
+            texts=texts,
+            doc_ids=doc_ids,
+            train=[split == "train" for split in corpus.column("split")],
+            window=chosen.npmi_window,
+            minimum=chosen.npmi_min,
+            min_count=chosen.npmi_min_count,
+        )
     empty = [graphs.doc_ids[row] for row in np.flatnonzero(np.diff(graphs.node_ptr) == 0)]
     if empty and chosen.empty == "stop":
         raise UserError(
@@ -51,3 +60,14 @@ def graph(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         "fingerprint": graphs.fingerprint,
         **{f"edges_{name}": count for name, count in relations.items()},
     }
+
+
+def _parents_vocabulary(params: Params, root: Path) -> Path | None:
+    """How the parent's texts were parsed, where its features are to stay what they are."""
+    if params.continual.mode != "analytic" or params.train.parent is None:
+        return None
+    from openautoglm.graph.batch import VOCABULARY
+    from tasks.parent import parent_dir
+
+    folder = parent_dir(params, root)
+    return folder / VOCABULARY if folder else None

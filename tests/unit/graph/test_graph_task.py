@@ -58,3 +58,39 @@ def test_empty_documents_stop_when_told(root: Path) -> None:
     with pytest.raises(UserError, match="2 of 5 documents yield no phrase, such as d2, d3"):
         graph(with_graph(empty="stop"), root)
     assert not (root / "data/graphs").exists()
+
+
+def test_the_order_of_arrival_leaves_no_trace_in_the_table(root: Path) -> None:
+    graph(with_graph(npmi_min=-1.0, npmi_min_count=1), root)
+    table = (root / "data/graphs/vocabulary.json").read_bytes()
+    documents = list(Corpus.load(root / "data/validated").documents())
+    Corpus.from_documents(documents[::-1]).save(root / "data/validated")
+    graph(with_graph(npmi_min=-1.0, npmi_min_count=1), root)
+    assert (root / "data/graphs/vocabulary.json").read_bytes() == table
+
+
+def test_an_analytic_head_keeps_the_graphs_of_its_parent(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More documents arrive; those that were there keep their graphs, and the table stays the parent's."""
+    first = with_graph(npmi_min=-1.0, npmi_min_count=1)
+    graph(first, root)
+    before = GraphBatch.load(root / "data/graphs")
+    parent = root / "parent"
+    parent.mkdir()
+    table = (root / "data/graphs/vocabulary.json").read_bytes()
+    (parent / "vocabulary.json").write_bytes(table)
+    monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: parent)
+    documents = list(Corpus.load(root / "data/validated").documents())
+    more = [Document(f"e{n}", "a chip of a card for the shop", "x", "train", "c") for n in range(6)]
+    Corpus.from_documents([*documents, *more]).save(root / "data/validated")
+    params = first.model_copy(
+        update={
+            "train": first.train.model_copy(update={"parent": "v000001-0123456789ab"}),
+            "continual": first.continual.model_copy(update={"mode": "analytic"}),
+        }
+    )
+    graph(params, root)
+    after = GraphBatch.load(root / "data/graphs")
+    assert (root / "data/graphs/vocabulary.json").read_bytes() == table
+    assert [after.graph(row) for row in range(5)] == [before.graph(row) for row in range(5)]
+    graph(first, root)
+    assert (root / "data/graphs/vocabulary.json").read_bytes() != table
