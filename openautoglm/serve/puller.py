@@ -108,7 +108,10 @@ def serve_parent(store: str, to: Path, keys: Sequence[Path]) -> None:
             answer = {"error": {"kind": type(error).__name__, "message": error.message}}
         except Exception as error:  # a full disk, a lost network: the parent says so and goes on serving
             answer = {"error": {"kind": "ReleaseError", "message": f"{type(error).__name__}: {error}"}}
-        print(json.dumps(answer), flush=True)
+        try:
+            print(json.dumps(answer), flush=True)
+        except BrokenPipeError:  # the parent was killed; what it left is found by its next start
+            os._exit(0)
 
 
 if __name__ == "__main__":
