@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ from openautoglm.release import Release, ReleaseStore
 def command(store: str | None, as_json: bool) -> None:
     """Every release: when, from what, how good, how large, and which one is in service."""
     found, channel = open_store(store)
-    rows = [_row(found, found.get(version), channel) for version in found.versions()]
+    head, published = found.head(channel), _published(found)
+    rows = [_row(found.get(version), head, published) for version in found.versions()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -27,12 +29,16 @@ def command(store: str | None, as_json: bool) -> None:
     _print(rows)
 
 
-def _row(store: ReleaseStore, release: Release, channel: str) -> dict[str, Any]:
-    said = [entry for entry in store.log() if entry["release"] == release.id and entry["kind"] == "publish"]
-    head = store.head(channel)
+def _published(store: ReleaseStore) -> dict[str, str]:
+    """{release: when it was published first}. One reading of the log serves all rows: on S3 each entry is a request."""
+    entries = [entry for entry in store.log() if entry["kind"] == "publish"]
+    return {entry["release"]: entry["when"] for entry in reversed(entries)}
+
+
+def _row(release: Release, head: Release | None, published: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": release.id,
-        "published": said[0]["when"] if said else None,
+        "published": published.get(release.id),
         "parent": release.parent,
         "accuracy": release.metrics.get("accuracy"),
         "kind": release.weights.kind,

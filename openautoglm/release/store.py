@@ -99,7 +99,10 @@ class ReleaseStore:
 
     def restore(self, release: Release, out: Path) -> None:
         """Write the candidate folder that ``release`` was published from: its manifest and the blobs that it brought."""
-        parent = self.get(release.parent).blobs() if release.parent else {}
+        try:
+            parent = self.get(release.parent).blobs() if release.parent else {}
+        except UnknownRelease:  # removed by a gc, which keeps what a delta is based on: this is an anchor
+            parent = {}
         with fresh_dir(out) as folder:
             (folder / "blobs").mkdir()
             for blob in release.blobs().keys() - parent.keys():
@@ -108,7 +111,7 @@ class ReleaseStore:
             release.save(folder / MANIFEST)
 
     def log(self) -> list[dict[str, Any]]:
-        """All entries, oldest first: kind, release, channel, from, to, who, when, why."""
+        """All entries, oldest first: kind, who, when, why; of a release, unlike a removal: release, channel, from, to."""
         names = self.storage.names("log")
         return [unseal(self.storage.read(f"log/{name}") or b"", f"log/{name}") for name in names]
 
@@ -227,7 +230,7 @@ class ReleaseStore:
     def channels_of(self, release: Release) -> set[str]:
         """The channels that the log says this release was ever put on."""
         moves = [
-            entry for entry in self.log() if entry["kind"] != "rejection" and entry["release"] == release.id
+            entry for entry in self.log() if entry["kind"] in MOVES and entry["release"] == release.id
         ]
         return {entry["channel"] for entry in moves}
 
