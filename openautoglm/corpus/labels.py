@@ -6,15 +6,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+_HYPHEN = r"(?<=\w)-(?=\w)"  # between words; elsewhere a minus is part of the name
+TWIN = 0.1  # share of its twin's documents above which a label is a class of its own: a slip is rarer than one in ten
+
 
 def misspelt_labels(
     train: Mapping[str, int], everywhere: Mapping[str, int], min_per_class: int
 ) -> dict[str, str]:
     """Wrong label → the one it is meant to be.
 
-    Either they differ in case and punctuation only, and the rarer one is wrong; or the wrong one has too few
-    documents in the train split to stand for itself (fewer than ``min_per_class``) and is one or two slips of the
-    fingers from one that has enough. Labels that differ in digits alone ("level_1", "level_2") are no misspellings.
+    Either they are twins, which differ in case, spaces, ``_`` and inner ``-`` only, and the rarer one is much rarer: it
+    has at most :data:`TWIN` of the other's documents, or fewer than ``min_per_class`` to train on. Or the wrong one has
+    that few and is one or two slips of the fingers from one that has enough. Labels that differ in digits ("level_1",
+    "level_2") or in signs ("1", "-1"; "C", "C++", "C#") alone are no misspellings.
 
     Args:
         train: documents of each label in the train split.
@@ -26,7 +30,12 @@ def misspelt_labels(
         alike[_plain(label)].append(label)
     for labels in alike.values():
         right = max(labels, key=lambda label: (everywhere[label], label))
-        found |= {label: right for label in labels if label != right}
+        found |= {
+            label: right
+            for label in labels
+            if label != right
+            and (train.get(label, 0) < min_per_class or everywhere[label] <= TWIN * everywhere[right])
+        }
     established = [label for label in sorted(train) if train[label] >= min_per_class and label not in found]
     for label in sorted(everywhere):
         if label in found or train.get(label, 0) >= min_per_class:
@@ -67,11 +76,18 @@ def _slips(label: str) -> int:
 
 def _may_be(label: str, other: str) -> bool:
     """Cheap necessary conditions, as there may be thousands of labels."""
-    if abs(len(label) - len(other)) > 2 or re.sub(r"\d", "", label) == re.sub(r"\d", "", other):
+    if abs(len(label) - len(other)) > 2 or _signs(label) != _signs(other):
+        return False
+    if re.sub(r"\d", "", label) == re.sub(r"\d", "", other):
         return False
     a, b = Counter(label), Counter(other)
     return sum(((a - b) + (b - a)).values()) <= 4
 
 
 def _plain(label: str) -> str:
-    return re.sub(r"[\W_]+", "_", label.casefold()).strip("_")
+    """What twins share; never empty."""
+    return re.sub(rf"[\s_]+|{_HYPHEN}", "_", label.casefold()).strip("_") or label
+
+
+def _signs(label: str) -> str:
+    return re.sub(rf"[\w\s]|{_HYPHEN}", "", label)
