@@ -177,9 +177,25 @@ def set_values(path: Path, assignments: Mapping[str, object]) -> bool:
     Raises:
         ParamsError: as for :meth:`Params.load`, with the assignment that is wrong.
     """
-    yaml = _yaml()
-    raw = _read(path)
-    before = Params.parse(raw, where=str(path))
+    raw, after = _assigned(path, assignments)
+    if after == Params.load(path):
+        return False
+    from io import BytesIO
+
+    buffer = BytesIO()
+    _yaml().dump(raw, buffer)
+    write_atomic(path, buffer.getvalue())
+    return True
+
+
+def with_values(path: Path, assignments: Mapping[str, object]) -> Params:
+    """What the params would be after :func:`set_values`, which writes nothing if this raises."""
+    return _assigned(path, assignments)[1]
+
+
+def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Params]:
+    yaml, raw = _yaml(), _read(path)
+    Params.parse(raw, where=str(path))  # a fault of the file is told as one
     for name, value in assignments.items():
         *parents, key = name.split(".")
         section = raw
@@ -188,15 +204,7 @@ def set_values(path: Path, assignments: Mapping[str, object]) -> bool:
         if not isinstance(section, Mapping) or not parents or key not in section:
             raise ParamsError(f"--set {name}: no such key{_nearest(name, _names(raw))}")
         section[key] = yaml.load(value) if isinstance(value, str) else value  # type: ignore[index]
-    after = Params.parse(raw, where="--set")
-    if after == before:
-        return False
-    from io import BytesIO
-
-    buffer = BytesIO()
-    yaml.dump(raw, buffer)
-    write_atomic(path, buffer.getvalue())
-    return True
+    return raw, Params.parse(raw, where="--set")
 
 
 def _yaml() -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from openautoglm.errors import ParamsError
-from openautoglm.params import Params, set_values
+from openautoglm.params import set_values, with_values
 
 
 def assignments(pairs: Sequence[str]) -> dict[str, str]:
@@ -29,13 +29,13 @@ def change_params(folder: Path, values: Mapping[str, object]) -> None:
         click.echo(f"params.yaml: {', '.join(f'{name}={value}' for name, value in values.items())}")
 
 
-def inbox_of(folder: Path) -> Path:
-    """The inbox folder that params.yaml names.
+def inbox_of(folder: Path, values: Mapping[str, object] | None = None) -> Path:
+    """The inbox folder that params.yaml names, or will when ``values`` are set.
 
     Raises:
-        ParamsError: it is a URL, which is filled by whoever owns it.
+        ParamsError: it is a URL, which is filled by whoever owns it; or a fault in params.yaml or ``values``.
     """
-    inbox = Params.load(folder / "params.yaml").ingest.inbox
+    inbox = with_values(folder / "params.yaml", values or {}).ingest.inbox
     if "://" in inbox:
         raise ParamsError(
             f"ingest.inbox is {inbox}: put batches there with that store's own tools, then autoglm run"
@@ -43,21 +43,31 @@ def inbox_of(folder: Path) -> Path:
     return folder / inbox
 
 
-def put(folder: Path, source: str) -> None:
+def check(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:
+    """Raises UserError for what :func:`put` or :func:`change_params` would refuse, before either has done anything."""
     from openautoglm.corpus import inbox
 
-    entry = inbox.put(inbox_of(folder), absolute(source))
+    if sources:
+        inbox_of(folder, values)
+    else:
+        with_values(folder / "params.yaml", values or {})
+    for source in sources:
+        inbox.check(absolute(source))
+
+
+def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> None:
+    from openautoglm.corpus import inbox
+
+    entry = inbox.put(inbox_of(folder, values), absolute(source))
     click.echo(f"inbox: {entry.name}")
 
 
-def replace(folder: Path, sources: Sequence[str]) -> None:
+def replace(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:
     """The inbox holds ``sources``, in this order, and nothing else."""
     from openautoglm.corpus import inbox
 
-    entry = inbox.replace(inbox_of(folder), absolute(sources[0]))
-    click.echo(f"inbox: {entry.name}")
-    for source in sources[1:]:
-        put(folder, source)
+    for entry in inbox.replace(inbox_of(folder, values), [absolute(source) for source in sources]):
+        click.echo(f"inbox: {entry.name}")
 
 
 def absolute(source: str) -> str:

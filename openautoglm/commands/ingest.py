@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from openautoglm.commands._batches import put
+from openautoglm.commands._batches import check, put
 from openautoglm.commands._checkout import root
 
 
@@ -13,5 +13,6 @@ from openautoglm.commands._checkout import root
 def command(sources: tuple[str, ...]) -> None:
     """Put batches into the inbox: files, folders or URLs (JSONL, CSV, Parquet). The next run takes them."""
     folder = root()
+    check(folder, sources)
     for source in sources:
         put(folder, source)

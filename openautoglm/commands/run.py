@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from openautoglm.commands._batches import absolute, assignments, change_params, put, replace
+from openautoglm.commands._batches import absolute, assignments, change_params, check, put, replace
 from openautoglm.commands._checkout import program, root
 from openautoglm.errors import UserError
 
@@ -37,11 +37,12 @@ def command(
             f"--stream needs sources after it, found {len(streamed)}; for one run use --data SRC or --add SRC"
         )
     folder, values = root(), assignments(pairs)
-    change_params(folder, values)
+    check(folder, [*data, *add, *streamed], values)
     if data:
-        replace(folder, data)
+        replace(folder, data, values)
     for source in add:
-        put(folder, source)
+        put(folder, source, values)
+    change_params(folder, values)
     keep = ["--keep-parent"] if keep_parent or "train.parent" in values else []
     if streamed and not data and not add:
         put(folder, streamed[0])

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,17 +55,39 @@ def put(inbox: Path, source: str) -> Path:
         return _place(inbox, f"{number:04d}-{name}", source)
 
 
-def replace(inbox: Path, source: str) -> Path:
-    """As :func:`put`, and every other batch leaves the inbox: a run on ``source`` alone."""
-    name, _ = _named(source)
-    with _locked(inbox):
-        entry = inbox / f"0001-{name}"
-        if not entry.exists():
-            _place(inbox, entry.name, source)
+def check(source: str) -> None:
+    """Raises SourceError where :func:`put` would; reads no content."""
+    if is_url(source) and not source.startswith("file://"):
+        if not is_data_set(source) and format_of(source) is None:
+            source_files(source)  # a folder, or else it says which endings are known
+    else:
+        source_files(str(_local(source)))
+
+
+def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
+    """The inbox holds ``sources``, in this order, and no other batch.
+
+    What was there goes last, when every new batch is in its place: a fault, or a kill, loses nothing.
+
+    Raises:
+        SourceError: as :func:`put`, for any of them; nothing has changed then.
+    """
+    named: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        name, digest = _named(source)
+        named.setdefault(name[name.rindex(f"-{digest}") :], (name, source))  # the same content is one batch
+    with _locked(inbox), _beside(inbox) as beside:
+        new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(named.values(), 1)}
+        missing = [entry for entry in new if not entry.exists()]
+        for entry in missing:
+            _copy(new[entry], beside / entry.name)
+        for entry in missing:
+            os.replace(beside / entry.name, entry)
+        fsync_dir(inbox)
         for other in _visible(inbox):
-            if other != entry:
+            if other not in new:
                 shutil.rmtree(other) if other.is_dir() else other.unlink()
-        return entry
+    return list(new)
 
 
 def entries(inbox: Path | str) -> list[Entry]:
@@ -116,9 +138,8 @@ def _source_of(entry: str) -> str:
 
 def _named(source: str) -> tuple[str, str]:
     """(``<stem>-<sha8><ending>``, sha8) by content; a URL's content is the URL."""
+    check(source)
     if is_url(source) and not source.startswith("file://"):
-        if not is_data_set(source) and format_of(source) is None:
-            source_files(source)  # a folder, or else it says which endings are known
         digest = fingerprint(source.encode())[:8]
         return f"{_plain(stem_of(source.partition('?')[0]))}-{digest}.url", digest
     path = _local(source)
@@ -145,20 +166,28 @@ def _plain(stem: str) -> str:
 
 def _place(inbox: Path, name: str, source: str) -> Path:
     """Copy beside the inbox, then rename into it: a reader, and DVC, never see half a batch."""
-    entry = inbox / name
-    with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as beside:
-        copy = Path(beside) / name
-        if name.endswith(".url"):
-            copy.write_text(source + "\n", encoding="utf-8")
-        elif (path := _local(source)).is_dir():
-            copy.mkdir()
-            for file in source_files(str(path)):
-                shutil.copyfile(file.url, copy / Path(file.url).name)
-        else:
-            shutil.copyfile(path, copy)
-        os.replace(copy, entry)
+    with _beside(inbox) as beside:
+        _copy(source, beside / name)
+        os.replace(beside / name, inbox / name)
     fsync_dir(inbox)
-    return entry
+    return inbox / name
+
+
+def _copy(source: str, to: Path) -> None:
+    if to.name.endswith(".url"):
+        to.write_text(source + "\n", encoding="utf-8")
+    elif (path := _local(source)).is_dir():
+        to.mkdir()
+        for file in source_files(str(path)):
+            shutil.copyfile(file.url, to / Path(file.url).name)
+    else:
+        shutil.copyfile(path, to)
+
+
+@contextmanager
+def _beside(inbox: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -86,6 +86,41 @@ def test_run_changes_params_fills_the_inbox_and_starts_the_flow(
     assert "epochs: 2 " in (checkout / "params.yaml").read_text()
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("--data", "good.jsonl", "--data", "typo.jsonl"),
+        ("--data", "good.jsonl", "--add", "typo.jsonl"),
+        ("--data", "good.jsonl", "--stream", "good.jsonl", "typo.jsonl"),
+        ("--data", "good.jsonl", "--set", "train.epochs=many"),
+        ("--data", "typo.jsonl", "--set", "train.epochs=2"),
+    ],
+)
+def test_a_fault_anywhere_changes_nothing(
+    checkout: Path, started: list[tuple[str, ...]], fault: tuple[str, ...]
+) -> None:
+    row = '{{"id": "{0}", "text": "text {0}", "label": "x"}}\n'
+    for name in ("mine", "good"):
+        (checkout / f"{name}.jsonl").write_text(row.format(name))
+    assert leave("ingest", "mine.jsonl") == 0
+    before = ((checkout / "params.yaml").read_bytes(), sorted((checkout / "inbox").iterdir()))
+
+    assert leave("run", *fault) == 2
+    assert ((checkout / "params.yaml").read_bytes(), sorted((checkout / "inbox").iterdir())) == before
+    assert leave("ingest", "good.jsonl", "typo.jsonl") == 2
+    assert sorted((checkout / "inbox").iterdir()) == before[1]
+    assert not started
+
+
+def test_the_inbox_that_is_set_is_the_one_that_is_filled(
+    checkout: Path, started: list[tuple[str, ...]]
+) -> None:
+    (checkout / "a.jsonl").write_text('{"id": "1", "text": "hello there", "label": "greeting"}\n')
+
+    assert leave("run", "--data", "a.jsonl", "--set", "ingest.inbox=other") == 0
+    assert [path.name[:6] for path in (checkout / "other").iterdir()] == ["0001-a"]
+
+
 def test_a_parent_that_was_given_is_kept(checkout: Path, started: list[tuple[str, ...]]) -> None:
     assert leave("run", "--set", "train.parent=null") == 0
     assert started == [("-m", "flows.pipeline", "--keep-parent")]

@@ -75,11 +75,36 @@ def test_replace_leaves_one(tmp_path: Path, jsonl: Writer) -> None:
     put(inbox, str(jsonl("a.jsonl", [ROW])))
     put(inbox, str(tmp_path / "set"))
     (inbox / "README.md").write_text("mine")
-    only = replace(inbox, str(tmp_path / "set"))
+    (only,) = replace(inbox, [str(tmp_path / "set")])
     assert names(inbox) == [only.name, "README.md"]
     before = (only / "train.jsonl").stat()
-    assert replace(inbox, str(tmp_path / "set")) == only
+    assert replace(inbox, [str(tmp_path / "set")]) == [only]
     assert (only / "train.jsonl").stat().st_mtime_ns == before.st_mtime_ns  # untouched, so nothing runs again
+
+
+def test_replace_by_several_in_the_order_given(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    a, b = (str(jsonl(f"{name}.jsonl", [ROW | {"id": name}])) for name in "ab")
+    put(inbox, a)
+    found = replace(inbox, [b, a, str(jsonl("c.jsonl", [ROW | {"id": "b"}]))])
+    assert names(inbox) == [entry.name for entry in found]
+    assert [entry.name[:6] for entry in found] == ["0001-b", "0002-a"], "the same content once"
+    (kept,) = replace(inbox, [str(found[1])])
+    assert names(inbox) == [kept.name], "a batch of the inbox itself is read before it goes"
+
+
+def test_a_fault_in_one_source_loses_nothing(tmp_path: Path, jsonl: Writer) -> None:
+    inbox = tmp_path / "inbox"
+    put(inbox, str(jsonl("mine.jsonl", [ROW])))
+    before = names(inbox)
+    good = str(jsonl("good.jsonl", [ROW | {"id": "1"}]))
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "shut" / "gone.jsonl").symlink_to(tmp_path / "nowhere")
+    for bad in ("typo.jsonl", str(tmp_path / "shut"), "https://host/page.html"):
+        with pytest.raises((SourceError, OSError)):
+            replace(inbox, [good, bad])
+        assert names(inbox) == before
+    assert not list(tmp_path.glob(".inbox.*"))
 
 
 def test_no_half_batch_is_left_by_a_failed_copy(tmp_path: Path, jsonl: Writer) -> None:
