@@ -194,7 +194,7 @@ def with_values(path: Path, assignments: Mapping[str, object]) -> Params:
 
 
 def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Params]:
-    yaml, raw = _yaml(), _read(path)
+    raw = _read(path)
     Params.parse(raw, where=str(path))  # a fault of the file is told as one
     for name, value in assignments.items():
         *parents, key = name.split(".")
@@ -203,7 +203,7 @@ def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Param
             section = section.get(parent) if isinstance(section, Mapping) else None
         if not isinstance(section, Mapping) or not parents or key not in section:
             raise ParamsError(f"--set {name}: no such key{_nearest(name, _names(raw))}")
-        section[key] = yaml.load(value) if isinstance(value, str) else value  # type: ignore[index]
+        section[key] = _parsed(value, f"--set {name}={value}") if isinstance(value, str) else value  # type: ignore[index]
     return raw, Params.parse(raw, where="--set")
 
 
@@ -233,14 +233,31 @@ def _nulls_in_full() -> Any:
 
 
 def _read(path: Path) -> Any:
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return _yaml().load(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        return _parsed(data.decode("utf-8"), str(path), lines=True)
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run from the root of an Open-AutoGLM checkout") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        found = f"byte 0x{data[error.start]:02x} in line {line}"
+        raise ParamsError(f"{path}: not UTF-8: {found}; save it as UTF-8") from None
+
+
+def _parsed(text: str, where: str, lines: bool = False) -> Any:
+    """The YAML value of ``text``; with ``lines`` a fault is told with its line."""
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return _yaml().load(text)
     except YAMLError as error:
-        raise ParamsError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        if isinstance(error, MarkedYAMLError) and error.problem:
+            at = f"line {error.problem_mark.line + 1}: " if lines and error.problem_mark else ""
+            reason = at + " ".join(str(error.problem).split())
+        raise ParamsError(f"{where}: not valid YAML: {reason}") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -87,7 +87,4 @@ def _kept(store: ReleaseStore, releases: list[Release]) -> set[str]:
 
 def _age(store: ReleaseStore, name: str) -> float:
     """Hours since the file was written."""
-    written = store.storage.fs.modified(store.storage.path(name))
-    if written.tzinfo is None:
-        written = written.replace(tzinfo=datetime.UTC)
-    return float((datetime.datetime.now(datetime.UTC) - written).total_seconds() / 3600)
+    return (datetime.datetime.now(datetime.UTC) - store.storage.written(name)).total_seconds() / 3600

@@ -1,4 +1,4 @@
-"""Where a store's bytes lie: any fsspec URL, with the two promises that publishing needs.
+"""Where a store's bytes lie: any fsspec URL, with the two promises that publishing needs, and one kind of error.
 
 ``create`` makes a file that was not there, or says that it was; ``swap`` replaces a file if it still holds what the
 caller saw. Local folders keep both by hard link and lock, S3 by conditional put. Elsewhere (``memory://`` and what
@@ -7,52 +7,82 @@ else fsspec opens) they hold within this process only: let one process at a time
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import fsspec
 
-from openautoglm.errors import ReleaseError
+from openautoglm.errors import AutoGLMError, ReleaseError
 from openautoglm.files import fsync_dir, write_atomic
 
 PART = 8 << 20  # bytes fetched at a time
 _process = threading.Lock()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def open_storage(url: str) -> Storage:
     """The storage behind a folder name or URL."""
-    try:
+    with _naming(url):
         protocol = fsspec.core.split_protocol(url)[0] or "file"
         options = {"use_listings_cache": False} if protocol in ("s3", "s3a") else {}
         fs, path = fsspec.core.url_to_fs(url, **options)
-    except (ValueError, ImportError) as error:
-        raise ReleaseError(f"store {url}: cannot be opened: {error}") from None
-    if protocol in ("file", "local"):
-        return LocalStorage(fs, path)
-    return S3Storage(fs, path) if protocol in ("s3", "s3a") else Storage(fs, path)
+    kinds = {"file": LocalStorage, "local": LocalStorage, "s3": S3Storage, "s3a": S3Storage}
+    return kinds.get(protocol, Storage)(fs, path, url)
+
+
+@contextmanager
+def _naming(url: str) -> Iterator[None]:
+    """Whatever a file system, a server or a client library raises in here becomes one line with the store's name.
+
+    They share no base but Exception (botocore's, aiohttp's). A missing file is an answer, not a fault.
+    """
+    try:
+        yield
+    except (AutoGLMError, FileNotFoundError, GeneratorExit):
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0] or "no reason given"
+        raise ReleaseError(
+            f"store {url}: cannot be used ({type(error).__name__}: {reason[:200]}); check the address and your access"
+        ) from error
+
+
+def _told(method: F) -> F:
+    """A method of a storage whose faults name the store."""
+
+    @wraps(method)
+    def named(self: Storage, *args: Any) -> Any:
+        with _naming(self.url):
+            return method(self, *args)
+
+    return cast(F, named)
 
 
 class Storage:
     """Names are relative, with slashes; those that begin with a dot are nobody's and are never listed."""
 
-    def __init__(self, fs: Any, root: str) -> None:
-        self.fs, self.root = fs, root.rstrip("/")
+    def __init__(self, fs: Any, root: str, url: str) -> None:
+        self.fs, self.root, self.url = fs, root.rstrip("/"), url
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
 
+    @_told
     def read(self, name: str) -> bytes | None:
         try:
             return bytes(self.fs.cat_file(self.path(name)))
         except (FileNotFoundError, IsADirectoryError):
             return None
 
+    @_told
     def size(self, name: str) -> int | None:
         try:
             return int(self.fs.info(self.path(name))["size"])
@@ -67,6 +97,7 @@ class Storage:
         """Files that a writer which died left under a temporary name."""
         return [name for name in self._listed(folder) if name.startswith(".")]
 
+    @_told
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that is not there yet; False, and nothing written, if it is."""
         with _process:
@@ -75,6 +106,7 @@ class Storage:
             self._write(name, data)
             return True
 
+    @_told
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         """Replace ``before`` (None: no file) by ``after``; False, and nothing written, if it is something else by now."""
         with _process:
@@ -83,10 +115,12 @@ class Storage:
             self._write(name, after)
             return True
 
+    @_told
     def overwrite(self, name: str, data: bytes) -> None:
         """Write a file whatever was there. For files that have one writer."""
         self._write(name, data)
 
+    @_told
     def put(self, name: str, source: Path) -> None:
         """Copy a file in, whole or not at all. For names that follow from the content: whoever comes first, all is well."""
         self._parent(name)
@@ -96,15 +130,24 @@ class Storage:
         """The bytes of a file from ``start`` on, a part at a time."""
         size = self.size(name) or 0
         while start < size:
-            part = bytes(self.fs.cat_file(self.path(name), start=start, end=min(start + PART, size)))
+            with _naming(self.url):
+                part = bytes(self.fs.cat_file(self.path(name), start=start, end=min(start + PART, size)))
             if not part:
                 return
             yield part
             start += len(part)
 
+    @_told
     def remove(self, name: str) -> None:
         self.fs.rm_file(self.path(name))
 
+    @_told
+    def written(self, name: str) -> datetime.datetime:
+        """When the file was written, with its time zone."""
+        when: datetime.datetime = self.fs.modified(self.path(name))
+        return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
+
+    @_told
     def _listed(self, folder: str) -> list[str]:
         try:
             found = self.fs.ls(self.path(folder), detail=True)
@@ -125,6 +168,7 @@ class Storage:
 class LocalStorage(Storage):
     """A folder. Every file appears under its name complete and on disk."""
 
+    @_told
     def create(self, name: str, data: bytes) -> bool:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,6 +182,7 @@ class LocalStorage(Storage):
         fsync_dir(path.parent)
         return True
 
+    @_told
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +192,7 @@ class LocalStorage(Storage):
             write_atomic(path, after)
             return True
 
+    @_told
     def put(self, name: str, source: Path) -> None:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +202,7 @@ class LocalStorage(Storage):
             os.replace(temporary, path)
         fsync_dir(path.parent)
 
+    @_told
     def overwrite(self, name: str, data: bytes) -> None:
         write_atomic(Path(self.path(name)), data)
 
@@ -170,9 +217,11 @@ class LocalStorage(Storage):
 class S3Storage(Storage):
     """A bucket's prefix. Conditional puts: If-None-Match to create, If-Match to swap (AWS since 2024, MinIO, moto)."""
 
+    @_told
     def create(self, name: str, data: bytes) -> bool:
         return self._put_if(name, data, IfNoneMatch="*")
 
+    @_told
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         if before is None:
             return self.create(name, after)

@@ -43,6 +43,9 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  valid_share: 0.10", "  valid_share: 0.90", "must stay below 1"),
         ("  parser: fast", "  parser: spacy", "needs spacy_model"),
         ("ingest:", "ingest: [", "not valid YAML"),
+        ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
+        ("  epochs: 4", "  epochs: *four", "line {line}: found undefined alias 'four'"),
+        ("  epochs: 4", "  epochs: \x07", "not valid YAML"),
     ],
 )
 def test_each_fault_is_one_line(path: Path, old: str, new: str, message: str) -> None:
@@ -52,8 +55,19 @@ def test_each_fault_is_one_line(path: Path, old: str, new: str, message: str) ->
     with pytest.raises(ParamsError) as caught:
         Params.load(path)
 
-    assert message in str(caught.value)
+    line = path.read_text()[: path.read_text().index(new)].count("\n") + new.count("\n") + 1
+    assert message.format(line=line) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"# passes over", b"# \xfcber"))
+    with pytest.raises(
+        ParamsError, match=r"params\.yaml: not UTF-8: byte 0xfc in line \d+; save it as UTF-8"
+    ):
+        Params.load(path)
+    with pytest.raises(ParamsError, match="cannot be read"):
+        Params.load(path.parent)
 
 
 def test_a_missing_file_says_where_to_run() -> None:
@@ -79,6 +93,9 @@ def test_set_values_keeps_everything_else_as_it_was(path: Path) -> None:
         ("epochs", "2", "did you mean train.epochs?"),
         ("train", "2", "no such key"),
         ("train.epochs", "many", "valid integer"),
+        ("train.backbone", "[a", "--set train.backbone=[a: not valid YAML"),
+        ("train.backbone", "a: b: c", "--set train.backbone=a: b: c: not valid YAML"),
+        ("train.backbone", "{a: 1, a: 2}", "duplicate key"),
     ],
 )
 def test_a_bad_assignment_leaves_the_file_alone(path: Path, name: str, value: str, message: str) -> None:
