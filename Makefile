@@ -25,7 +25,7 @@ define PROGRESS
 /ERROR|error:/ { print "\n" $$0 }
 endef
 
-.PHONY: help setup run test test-all lint up down bench clean
+.PHONY: help setup run test test-all lint up down bench bench-delta clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -62,6 +62,9 @@ down: setup  ## stop what `make up` started
 
 bench: setup  ## medians and ratios, printed
 	@python -m tests.bench
+
+bench-delta: setup  ## deltas beside their peers on pairs of models it trains; DATA=folder with train.jsonl and test.jsonl
+	@python -m tests.bench.bench_delta $(if $(DATA),--data $(DATA)) --json reports/bench-delta.json --plot reports/bench-delta.png
 
 clean:  ## remove what runs made; keeps the inbox, the releases and .venv
 	@rm -rf data/corpus data/validated data/quarantine data/graphs models reports .autoglm/code .autoglm/train .autoglm/parents \
