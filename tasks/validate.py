@@ -58,4 +58,5 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 def _facts(report: Mapping[str, object]) -> dict[str, object]:
     counts = {f"set_aside_{e['name']}": e["count"] for e in report["expectations"] if e["level"] == "row"}  # type: ignore[attr-defined]
     shift = {name: report["drift"][name] for name in ("label_psi", "length_psi", "oov") if report["drift"]}  # type: ignore[index]
-    return {"rows": report["rows"], "quarantined": report["quarantined"], **counts, **shift}
+    whole = {name: report[name] for name in ("rows", "repeated", "quarantined")}
+    return whole | counts | shift

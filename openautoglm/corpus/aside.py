@@ -61,7 +61,12 @@ class Aside:
         return taken.append_column(QUARANTINE_SCHEMA.field("reason"), reasons)
 
 
-_IN_REASON = ("fault", "label", "words")  # details that are short enough to stand in a row's reason
+_IN_REASON = (
+    "fault",
+    "label",
+    "words",
+    "conflict",
+)  # details that are short enough to stand in a row's reason
 
 
 def _shown(row: Mapping[Hashable, Any], rule: Rule, meant: Mapping[str, str]) -> str:

@@ -107,6 +107,14 @@ class Corpus:
         return f"Corpus({len(self)} documents, train/valid/test {sizes}, {len(self.labels)} labels)"
 
 
+def content_id(text: str) -> str:
+    """The id of a document whose source gives none: the same text has the same id in every batch.
+
+    ``text`` has no lone surrogates.
+    """
+    return "sha256-" + hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
 def parts(path: Path) -> list[Path]:
     found = sorted(path.glob("part-*.parquet"))
     if not found:

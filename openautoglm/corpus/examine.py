@@ -30,7 +30,7 @@ from openautoglm.corpus.expectations import (
     row_rules,
 )
 from openautoglm.corpus.labels import misspelt_labels, rare_labels
-from openautoglm.corpus.measures import kept_in_one_split, measured
+from openautoglm.corpus.measures import kept_in_one_split, measured, without_repeats
 from openautoglm.corpus.verdict import BatchCount, message_of, report_of
 from openautoglm.params import ValidateParams
 
@@ -53,13 +53,14 @@ class Verdict:
 def examine(rows: pa.Table, params: ValidateParams) -> Verdict:
     """``rows``: at least one, with the schema that ingest writes (:data:`openautoglm.corpus.read.RAW_SCHEMA`)."""
     looking, aside = Examination(), Aside()
-    frame = measured(rows)
+    whole = measured(rows)
+    frame = without_repeats(whole)
     findings, clean = _rows(looking, frame, aside, params)
     documents = Corpus(rows.select(SCHEMA.names).take(pa.array(clean["row"].to_list(), pa.int64())))
-    batches = _batches(frame, aside, params)
+    batches = _batches(whole, aside, params)
     shift = _drift(documents, batches)
     findings += _whole(looking, clean, batches, shift, params)
-    report = report_of(findings, aside, batches, shift)
+    report = report_of(findings, aside, batches, shift) | {"repeated": len(whole) - len(frame)}
     message = message_of(findings, aside, batches, params)
     assert report["ok"] == (not message), "the verdict and its reasons must agree"
     return Verdict(documents, aside.table(rows), report, message, looking)

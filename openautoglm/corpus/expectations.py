@@ -103,12 +103,22 @@ def row_rules(frame: pd.DataFrame, params: ValidateParams) -> list[Rule]:
         Rule(
             "unique_ids",
             ExpectColumnValuesNotToRepeat(
-                column="doc_id",
-                mostly=tolerating("doc_id"),
+                column="given_id",
+                mostly=tolerating("given_id"),
                 description="No id comes a second time (up to the share that may be set aside).",
             ),
             "duplicate id",
             "text",
+        ),
+        Rule(
+            "one_label",
+            gxe.ExpectColumnValuesToBeNull(
+                column="conflict",
+                mostly=max(0.0, 1.0 - (allowed + 0.5) / max(1, len(frame))),
+                description="No text without an id has two labels (up to the share that may be set aside).",
+            ),
+            "label conflict",
+            "conflict",
         ),
     ]
 

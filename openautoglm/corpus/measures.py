@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openautoglm.corpus.document import SPLITS
+from openautoglm.corpus.document import SPLITS, content_id
 
 # U+FFFD, C0 and C1 control characters, and UTF-8 that was read as cp1252 or latin-1: "Ã©", "â€™", "Â£"
 BROKEN = (
@@ -38,7 +38,33 @@ def measured(rows: pa.Table) -> pd.DataFrame:
     )
     frame["batch_number"] = pd.factorize(frame["batch"])[0]
     frame["text_key"] = text_keys(text)
+    frame["given_id"] = frame["doc_id"].mask(_are_ours(frame["doc_id"], rows["text"]), None)
     return frame
+
+
+def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` less the rows that say again what a row before them said, where the source gives no ids.
+
+    A text that comes again under another label stays, and ``conflict`` says so; in another split, it is left to be
+    found as leakage. Both go by the id, which is the text's own hash there.
+    """
+    ours = frame[frame["given_id"].isna() & frame["label"].notna()]
+    again = ours.index[ours.duplicated(["doc_id", "split", "label"])]
+    frame, ours = frame.drop(again), ours.drop(again)
+    first = ours.groupby(["doc_id", "split"])["label"].transform("first")
+    frame["conflict"] = pd.Series(None, frame.index, dtype=object)
+    for row in ours.index[first != ours["label"]]:
+        frame.at[row, "conflict"] = f"{ours.at[row, 'label']!s}, the same text came as {first[row]} before"
+    return frame
+
+
+def _are_ours(doc_ids: pd.Series, texts: pa.ChunkedArray) -> pd.Series:
+    """True where a repeated id was made from the text; an id that comes once may be anybody's."""
+    found = doc_ids.duplicated(keep=False)
+    for row in found.index[found]:
+        text = texts[int(row)].as_py()
+        found[row] = text is not None and doc_ids[row] == content_id(text)
+    return found
 
 
 def word_counts(texts: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -7,7 +7,6 @@ Nothing here judges a text. A row keeps its place, gets its id and split, and ca
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from openautoglm.corpus.document import SCHEMA, Split
+from openautoglm.corpus.document import SCHEMA, Split, content_id
 from openautoglm.corpus.formats import Record, data_set, records
 from openautoglm.corpus.source import is_data_set, source_files, stem_of
 from openautoglm.corpus.split import carve_split, hash_split, split_named, splits_to_carve
@@ -107,11 +106,10 @@ class _RowMaker:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-            return str(value)
-        # an id of our own: the same text has the same id in every batch, so that a repeated text is a repeated id;
-        # a row without one is known by its place
+            return repaired(str(value))
+        # a row without a text is known by its place
         content = f"{self.batch}/{stem_of(self.name)}/{self.rows}" if text is None else text
-        return "sha256-" + hashlib.sha256(content.encode("utf-8", errors="replace")).hexdigest()[:20]
+        return content_id(repaired(content))
 
     def _split(self, doc_id: str, named: object) -> tuple[Split, str | None]:
         shares = self.params.valid_share, self.params.test_share
@@ -185,7 +183,9 @@ def _strings(values: tuple[str | None, ...]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell ("\ud800") and UTF-8 cannot
-        fixed = [
-            v and v.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace") for v in values
-        ]
-        return pa.array(fixed, pa.string())
+        return pa.array([v and repaired(v) for v in values], pa.string())
+
+
+def repaired(text: str) -> str:
+    """``text`` with U+FFFD for what UTF-8 cannot say, which `validate` then finds."""
+    return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")

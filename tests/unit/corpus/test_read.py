@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from openautoglm.corpus.document import content_id
 from openautoglm.corpus.read import read
 from openautoglm.corpus.split import hash_split
 from openautoglm.errors import SourceError
@@ -203,6 +204,21 @@ def test_bad_rows_are_noted_and_not_fatal(jsonl: Writer, read_rows: Reader) -> N
     assert rows[5]["text"] == "caf�"
     assert "�" in str(rows[6]["text"])
     assert rows[7]["doc_id"] != rows[8]["doc_id"]
+
+
+def test_half_a_pair_in_an_id_is_repaired_as_in_a_text(jsonl: Writer, read_rows: Reader) -> None:
+    lines = [
+        b'{"id": "a\\ud800", "text": "fine", "label": "a"}',
+        b'{"text": "half \\udc00", "label": "a\\ud801"}',
+    ]
+    rows = read_rows(jsonl("a.jsonl", lines))
+    assert rows[0]["doc_id"] == "a\ufffd\ufffd\ufffd"
+    assert rows[0]["text"] == "fine"
+    assert rows[1]["doc_id"] == content_id(str(rows[1]["text"])), "the id of the text as it is kept"
+    assert (
+        read_rows(jsonl("b.jsonl", [{"id": "\U0001f600", "text": "t", "label": "a"}]))[0]["doc_id"]
+        == "\U0001f600"
+    )
 
 
 def test_bad_rows_of_csv(tmp_path: Path, read_rows: Reader) -> None:
