@@ -16,12 +16,15 @@ from flows.server import ROOT, running
 from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
+from tasks.deliver import Delivered
 
 Row = dict[str, Any]
 
 
-def gate(ended: Sequence[Step | State[Step]], root: Path = ROOT) -> str:
-    """Show gates, metrics, sizes and links; return the release's id.
+def show(
+    ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path = ROOT
+) -> tuple[list[Step], str | None]:
+    """Show gates, metrics, sizes and links; return the steps and the id of the release in service.
 
     Raises:
         NotPublished: the candidate was refused, with the gates that refused it.
@@ -33,17 +36,20 @@ def gate(ended: Sequence[Step | State[Step]], root: Path = ROOT) -> str:
 
         write_report(root)  # the page is nobody's output: after a restore it is not there
     gates, pages = gate_rows(root, release), links(root)
+    verdict = (
+        "published" if delivered.release else "refused" if not release.get("passed") else "not published"
+    )
     create_table_artifact(gates, key="gates", description="what the candidate had to pass")
     create_markdown_artifact(
-        summary(root, release, steps), key="summary", description=str(release.get("id", ""))
+        summary(root, release, steps, verdict), key="summary", description=str(release.get("id", ""))
     )
     for name, url in pages.items():
         create_link_artifact(url, key=name, link_text=name)
-    print("\n".join(shown(release, steps, gates, pages, root)))
-    if not release.get("published"):
+    print("\n".join(shown(release, steps, gates, pages, root, verdict)))
+    if verdict == "refused":
         refused = "; ".join(f"{row['gate']}: {row['reason']}" for row in gates if not row["passed"])
         raise NotPublished(f"not published: {refused or release.get('reason', 'no gate said why')}")
-    return str(release.get("id", ""))
+    return steps, delivered.release
 
 
 def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:
@@ -66,9 +72,8 @@ def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def summary(root: Path, release: Mapping[str, Any], steps: Sequence[Step]) -> str:
+def summary(root: Path, release: Mapping[str, Any], steps: Sequence[Step], verdict: str) -> str:
     """Markdown: steps, metrics against the parent, size of the delta against the full model."""
-    verdict = "published" if release.get("published") else "refused"
     lines = [
         f"# {release.get('id', 'no release')} {verdict}",
         "",
@@ -115,6 +120,7 @@ def shown(
     gates: Sequence[Row],
     pages: Mapping[str, str],
     root: Path,
+    verdict: str,
 ) -> list[str]:
     """The same in a terminal."""
     done = ", ".join(f"{step.stage} {step.how}" for step in steps if step.how != "cached")
@@ -128,7 +134,6 @@ def shown(
         lines.append(
             f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})")
         )
-    verdict = "published" if release.get("published") else "refused"
     lines.append(f"release  {release.get('id', '?')} {verdict}; {size_line(release)}")
     return [*lines, *(f"{name:<8} {url}" for name, url in pages.items())]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,53 +15,95 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.reaper import sign_in
 from flows.server import ROOT, temporary
+from flows.steps import bring_up_to_date
+from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import AutoGLMError, SourceError
+from openautoglm.loop import Lease, hold
 from openautoglm.params import Params
-from tasks.__main__ import run_stage
-from tasks.lineage import entries, pin_parent
-from tasks.stage import ensure
+from tasks.deliver import LEDGER, store_of
+from tasks.lineage import entries
 from tasks.tracking import FLOW_RUN
 
 
-def begin(keep_parent: bool) -> None:
-    """Stand in the checkout, close dead runs, refresh the code keys, decide what to train on from."""
+@contextmanager
+def begin(may_be_empty: bool = False) -> Iterator[Lease]:
+    """Stand in the checkout, close dead runs, be the only one who trains, refresh the code keys.
+
+    Raises:
+        SourceError: the inbox is empty, unless it ``may_be_empty``.
+    """
     os.chdir(ROOT)
-    if not _batches():
-        raise SourceError(
-            "no batch in the inbox; give one with `autoglm run --data FILE`, or try the sample with `make run`"
-        )
     run = get_run_context().flow_run  # type: ignore[union-attr]
-    os.environ[FLOW_RUN] = str(run.id)
     for name in sign_in(run.id):
         print(f"closed {name}: its process is gone")
-    ensure("code", lambda: run_stage("code"))
-    if not keep_parent:
-        pin_parent()
+    with alone(run.name) as lease, tracked():
+        if not take_in() and not may_be_empty:
+            raise SourceError(
+                "no batch in the inbox; give one with `autoglm run --data FILE`, or try the sample with `make run`"
+            )
+        bring_up_to_date("code")
+        yield lease
 
 
-def _batches() -> list[str]:
-    inbox = Params.load().ingest.inbox
-    return [inbox] if "://" in inbox else entries(Path(inbox))
+@contextmanager
+def tracked() -> Iterator[None]:
+    """MLflow's parent run for the stages in this block is that of this flow run."""
+    before = os.environ.pop(FLOW_RUN, None)
+    os.environ[FLOW_RUN] = str(get_run_context().flow_run.id)  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        del os.environ[FLOW_RUN]
+        if before is not None:
+            os.environ[FLOW_RUN] = before
+
+
+@contextmanager
+def alone(holder: str) -> Iterator[Lease]:
+    """The training lease; waits for whoever holds it."""
+    params = Params.load()
+    floor = store_of(params).fence(params.publish.channel)
+    with hold(LEDGER, holder, floor=floor) as lease:
+        yield lease
+
+
+def take_in() -> list[str]:
+    """Adopt what was dropped into the inbox; return all entries."""
+    params = Params.load()
+    for entry in boxes.adopt(Path(params.ingest.inbox)):
+        print(f"inbox: {entry.name} was dropped there")
+    return entries(params)
 
 
 def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:
     """Call ``flow``; exit code 0: published or unchanged, 1: not published or broken, 2: something given is wrong.
 
-    ``--keep-parent`` is the flow's parameter. Each ``--then SRC`` puts SRC into the inbox after a run and runs once
-    more, on the same server and with everything imported.
+    Each ``--then SRC`` puts SRC into the inbox after a run and runs once more, on the same server and with everything
+    imported. The other options are the flow's parameters.
     """
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", allow_abbrev=False)
     parser.add_argument("--keep-parent", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--force", default="", metavar="REASON")
     parser.add_argument("--then", action="append", default=[], metavar="SRC")
-    given = parser.parse_args(words)
-    try:
-        with temporary_settings({PREFECT_API_URL: PREFECT_API_URL.value() or temporary()}):
-            flow(keep_parent=given.keep_parent)
-            for source in given.then:
-                from openautoglm.corpus.inbox import put
+    given = vars(parser.parse_args(words))
+    later = given.pop("then")
 
-                print(f"inbox: {put(Path(Params.load().ingest.inbox), source).name}", flush=True)
-                flow(keep_parent=given.keep_parent)
+    def all_runs() -> None:
+        flow(**given)
+        for source in later:
+            print(f"inbox: {boxes.put(Path(Params.load().ingest.inbox), source).name}", flush=True)
+            flow(**given)
+
+    return shell(all_runs)
+
+
+def shell(action: Callable[[], object]) -> int:
+    """Call ``action`` with a Prefect server there; what goes wrong becomes one line and an exit code."""
+    try:
+        Params.load(ROOT / "params.yaml")  # before a server is started for nothing
+        with temporary_settings({PREFECT_API_URL: PREFECT_API_URL.value() or temporary()}):
+            action()
     except AutoGLMError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -9,9 +9,11 @@ import sys
 
 from prefect import flow
 
-from flows.artifacts import gate
+from flows.artifacts import show
 from flows.begin import begin
-from flows.steps import step
+from flows.delivery import hand_over
+from flows.steps import Step, step
+from tasks.lineage import pin_all
 
 ingest = step("ingest", retries=3)
 validate = step("validate")
@@ -22,28 +24,36 @@ export = step("export")
 publish = step("publish", retries=3)
 
 
-@flow(name="pipeline", log_prints=True, persist_result=False)
-def pipeline(keep_parent: bool = False) -> str:
-    """Bring every stage up to date and publish what passes the gate.
-
-    Args:
-        keep_parent: train on from `train.parent` as it stands in params.yaml, also when the inbox changed.
-
-    Returns:
-        The id of the release that the candidate became.
-
-    Raises:
-        NotPublished: a gate said no.
-    """
-    begin(keep_parent)
+def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Step], str | None]:
+    """The seven stages in their order, then the gate; the release is that in service, None after a dry run."""
     corpus = ingest()
     clean = validate(corpus)
     graphs = graph(clean)
     checkpoint = train(clean, graphs)
     exam = evaluate(graphs, checkpoint)
     model = export(checkpoint)
-    release = publish(model, exam)
-    return gate([corpus, clean, graphs, checkpoint, exam, model, release])
+    candidate = publish(model, exam)
+    delivered = hand_over(candidate, fence, force, dry_run)
+    return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered)
+
+
+@flow(name="pipeline", log_prints=True, persist_result=False)
+def pipeline(keep_parent: bool = False, dry_run: bool = False, force: str = "") -> str | None:
+    """Bring every stage up to date with the inbox, the params and the code, and publish what passes the gate.
+
+    Args:
+        keep_parent: train on from `train.parent` as it stands in params.yaml, also when the inbox changed.
+        dry_run: do everything but publish; the verdict is logged.
+        force: a reason to publish although a gate says no; it is logged.
+
+    Raises:
+        NotPublished: a gate said no.
+    """
+    with begin() as lease:
+        if not keep_parent:
+            pin_all()
+        _, release = stages(lease.token, force, dry_run)
+        return release
 
 
 if __name__ == "__main__":

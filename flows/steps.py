@@ -14,7 +14,7 @@ from prefect.states import Completed, State
 from prefect.tasks import exponential_backoff
 
 from flows.server import OWNER
-from openautoglm.errors import AutoGLMError
+from openautoglm.errors import AutoGLMError, Conflict
 from tasks.__main__ import run_stage
 from tasks.stage import How, ensure
 
@@ -48,7 +48,7 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
 
     def body(*after: Step) -> Step | State[Step]:
         start = time.monotonic()
-        how = ensure(name, lambda: run_stage(name), log=get_run_logger().info)
+        how = bring_up_to_date(name)
         done = Step(name, how, time.monotonic() - start)
         if how == "ran":
             return done
@@ -62,7 +62,7 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
         retries=retries,
         retry_delay_seconds=exponential_backoff(2),
         retry_jitter_factor=0.5,
-        retry_condition_fn=_is_transient,
+        retry_condition_fn=is_transient,
         timeout_seconds=hours * 3600,
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -70,9 +70,15 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
     )
 
 
-def _is_transient(task: object, run: object, state: State[Any]) -> bool:
+def bring_up_to_date(name: str, force: bool = False) -> How:
+    """Run stage ``name`` where DVC says so, or in any case."""
+    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force)
+
+
+def is_transient(task: object, run: object, state: State[Any]) -> bool:
+    """Whether trying again may help; a race with another publisher is one of these."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, PERMANENT)
+    return isinstance(error, Conflict) or not isinstance(error, PERMANENT)
 
 
 class OneLine(logging.Filter):

@@ -37,6 +37,7 @@ class Columns(Section):
 
 class IngestParams(Section):
     inbox: str
+    through: str | None
     columns: Columns
     valid_share: Share
     test_share: Share
@@ -83,6 +84,7 @@ class GraphParams(Section):
 class TrainParams(Section):
     backbone: str
     parent: str | None
+    start: Literal["parent", "pretrained"]
     text_only: bool
     graph_layers: Count
     graph_size: Annotated[int, Field(ge=8, multiple_of=8)]
@@ -95,6 +97,7 @@ class TrainParams(Section):
     weight_decay: Annotated[float, Field(ge=0.0)]
     patience: Count
     precision: Literal["auto", "bf16", "fp32"]
+    weights: Literal["bf16", "fp16", "fp32"]
     seed: int
     checkpoint_every: Count
     world_size: Count
@@ -116,6 +119,7 @@ class ContinualParams(Section):
     replay_choice: Literal["reservoir", "herding"]
     replay_layers: Annotated[str, Field(pattern=r"^(all|top:[1-9][0-9]*)$")]
     max_forgetting: Share
+    retrain_on_drift: bool
 
 
 class EvaluateParams(Section):
@@ -124,6 +128,11 @@ class EvaluateParams(Section):
     max_ece: Share
     bootstrap: Count
     confidence: Share
+    oos_label: str | None
+    in_scope_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    drift_psi: Positive
+    drift_oov: Share
+    drift_chance: Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class ExportParams(Section):

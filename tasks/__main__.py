@@ -26,7 +26,6 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
         write_code_keys(root)
         return {}
     from openautoglm.params import Params
-    from tasks.lineage import remember_release
     from tasks.tracking import stage_run
     from tasks.why import remember
 
@@ -39,7 +38,6 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
     if name == "publish":
         from openautoglm.evaluate.report import write_report
 
-        remember_release(params, root)
         write_report(root)  # evaluate wrote it too; now it can say what became of the candidate
     return facts
 
@@ -56,6 +54,11 @@ def main(arguments: list[str]) -> int:
                 f"python -m tasks: expected one of code, {', '.join(STAGES)}, found {' '.join(arguments)!r}"
             )
         run_stage(name)
+        if name == "publish":
+            from openautoglm.params import Params
+            from tasks.deliver import deliver_now
+
+            deliver_now(Params.load())
     except AutoGLMError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 
 
 def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
-    """models/checkpoint, data/validated, data/graphs (and the parent) → reports/evaluation.json, metrics.json, plots/."""
+    """models/checkpoint, data/validated, data/graphs (and the parent) → reports/evaluation.json, metrics.json, plots/,
+    scope.json (the out-of-scope threshold, for export) and drift.json (the newest batch against the earlier ones).
+    """
     from openautoglm.corpus import Corpus
+    from openautoglm.evaluate.drift import measure
     from openautoglm.evaluate.exam import sit
     from openautoglm.evaluate.judge import judge
     from openautoglm.evaluate.plots import write_plots
+    from openautoglm.evaluate.predict import predict_logits
     from openautoglm.evaluate.report import write_report
+    from openautoglm.evaluate.scope import by_scope, fit_scope, scope_metrics
+    from openautoglm.files import load_json
     from openautoglm.graph import GraphBatch
     from openautoglm.model.checkpoint import Checkpoint
+    from openautoglm.model.scope import SCOPE, score
     from openautoglm.train.machine import use_all_cores
     from tasks.parent import parent_dir
 
@@ -30,7 +37,21 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     folder = parent_dir(params, root)
     parent = Checkpoint.load(folder) if folder else None
-    exam = sit(checkpoint, parent, corpus, graphs, params.train.backbone, params.train.seed)
+    (kept, kept_graphs), others = by_scope(corpus, graphs, params.evaluate.oos_label)
+    exam = sit(checkpoint, parent, kept, kept_graphs, params.train.backbone, params.train.seed)
+    scope = fit_scope(checkpoint, kept, kept_graphs, params.evaluate.in_scope_share)
+    validation = root / "reports/validation.json"
+    drift = measure(
+        parent,
+        kept,
+        kept_graphs,
+        exam,
+        _learnt(params, root) if parent else frozenset(),
+        load_json(validation) if validation.is_file() else {},
+        params.evaluate,
+        params.train.seed,
+        params.train.parent,
+    )
     lineage = {
         "corpus": corpus.fingerprint,
         "graphs": graphs.fingerprint,
@@ -42,7 +63,10 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         params.train.parent if parent else None,
         lineage,
         params.continual.max_forgetting,
+        scope_metrics(scope, exam, score(predict_logits(checkpoint, *others))),
     )
+    scope.save(root / "reports" / SCOPE)
+    drift.save(root / "reports/drift.json")
     evaluation.save(root / "reports/evaluation.json")
     write_plots(evaluation, exam, root / "reports")
     write_report(root)
@@ -50,9 +74,22 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     warned = [gate["name"] for gate in evaluation.gates if gate["kind"] == "warning" and not gate["passed"]]
     return {
         **evaluation.metrics,
+        **{f"drift_{found.name}": round(found.value, 6) for found in drift.measures},
+        "drifted": ", ".join(drift.drifted),
         "passed": evaluation.passed,
         "refused_by": ", ".join(refused),
         "warnings": ", ".join(warned),
         "fingerprint": evaluation.fingerprint,
         "exam": evaluation.exam,
     }
+
+
+def _learnt(params: Params, root: Path) -> frozenset[str] | None:
+    """Batches that the champion was trained on; None where its release does not say."""
+    from openautoglm.errors import ParamsError
+    from tasks.parent import parent_batches
+
+    try:
+        return frozenset(parent_batches(params, root))
+    except ParamsError:
+        return None

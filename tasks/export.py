@@ -38,7 +38,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
     chosen = params.export
     checkpoint = Checkpoint.load(root / "models/checkpoint")
-    doc_ids, texts, labels, graphs = _exam(root)
+    doc_ids, texts, labels, graphs = _exam(root, params.evaluate.oos_label)
     with fresh_dir(root / "models/onnx") as folder:
         _copy(checkpoint.path / WEIGHTS, folder)
         _copy_companions(checkpoint, root, folder)
@@ -79,10 +79,10 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     return {**facts, **as_facts(rows)}
 
 
-def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
+def _exam(root: Path, out_of_scope: str | None) -> tuple[list[str], list[str], list[str], Any]:
     """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out; of all where none is for tests.
 
-    By their ids: which document becomes the canary does not depend on the order in which they arrived.
+    Without those that belong to no class. By their ids: which document becomes the canary does not depend on the order in which they arrived.
     """
     import numpy as np
 
@@ -91,8 +91,8 @@ def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
 
     corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
     assert corpus.column("doc_id") == graphs.doc_ids, "data/graphs follows data/validated"
-    splits = np.array(corpus.column("split"))
-    rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.arange(len(corpus))
+    splits = np.where(np.array(corpus.column("label")) == out_of_scope, "out", corpus.column("split"))
+    rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.flatnonzero(splits != "out")
     rows = rows[np.argsort(np.array(graphs.doc_ids, dtype=object)[rows], kind="stable")]
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int))]
     table = corpus.table.take(rows)
@@ -101,13 +101,18 @@ def _exam(root: Path) -> tuple[list[str], list[str], list[str], Any]:
 
 
 def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:
-    """What a session needs besides weights and graph; vocabulary.json says how texts were parsed."""
+    """What a session needs besides weights and graph; vocabulary.json says how texts were parsed, scope.json from which
+    score on one belongs to a class.
+    """
     from openautoglm.export.session import VOCABULARY
     from openautoglm.model.checkpoint import MODEL_FILES
+    from openautoglm.model.scope import SCOPE
 
     for name in MODEL_FILES:
         _copy(checkpoint.path / name, folder)
     _copy(root / "data/graphs" / VOCABULARY, folder)
+    if (root / "reports" / SCOPE).is_file():
+        _copy(root / "reports" / SCOPE, folder)
 
 
 def _copy(path: Path, folder: Path) -> None:

@@ -64,7 +64,8 @@ def graph(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
 def _parents_vocabulary(params: Params, root: Path) -> Path | None:
     """How the parent's texts were parsed, where its features are to stay what they are."""
-    if params.continual.mode != "analytic" or params.train.parent is None:
+    goes_on = params.train.parent is not None and params.train.start == "parent"
+    if params.continual.mode != "analytic" or not goes_on:
         return None
     from openautoglm.graph.batch import VOCABULARY
     from tasks.parent import parent_dir

@@ -12,7 +12,7 @@ from openautoglm.params import Params
 
 
 def ingest(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
-    """Read every entry of ``ingest.inbox`` into ``data/corpus/part-*.parquet``, in order of arrival.
+    """Read the entries of ``ingest.inbox``, up to ``ingest.through``, into ``data/corpus/part-*.parquet``, in order of arrival.
 
     Raises:
         SourceError: the inbox is empty, an entry cannot be read, or lacks the text or label column.
@@ -24,7 +24,7 @@ def ingest(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.files import fresh_dir
 
     inbox = params.ingest.inbox
-    batches = entries(inbox if is_url(inbox) else root / inbox)
+    batches = entries(inbox if is_url(inbox) else root / inbox, params.ingest.through)
     hashing = TableHash()
     splits = {"train": 0, "valid": 0, "test": 0}
     with fresh_dir(root / "data" / "corpus") as fresh, PartWriter(fresh, RAW_SCHEMA) as writer:

@@ -1,17 +1,18 @@
-"""publish: models/onnx and every verdict → models/release, models/release.json and, if no gate says no, the store.
+"""publish: models/onnx and every verdict → the candidate in models/release, and whether it may be published.
 
     python -m tasks publish
 
-A candidate that a gate refuses is built all the same, logged in the store as rejected, and the stage succeeds: the
-recorded rejection is its result. A run inside a DVC experiment touches no store.
+A candidate that a gate refuses is built all the same: the verdict is the result. What then happens in the release
+store is tasks/deliver.py.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tasks.deliver import CANDIDATE, RESULT, store_of
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -19,41 +20,31 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "torch-geometric", "transformers", "onnx", "onnxruntime", "safetensors", "numpy")
 LIBRARIES += ("zstandard", "pcodec", "blake3")
-CANDIDATE, RESULT, ONNX = "models/release", "models/release.json", "models/onnx"
+ONNX = "models/onnx"
 
 
 def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
-    """Raises Conflict when somebody else published meanwhile: run it again and the new head is the base."""
+    """Write models/release and models/release.json; content that is in the store already keeps its version."""
     from openautoglm.files import load_json
-    from openautoglm.release import ReleaseStore, gates
+    from openautoglm.release import gates
     from openautoglm.release.candidate import contents
     from openautoglm.release.release import files_fingerprint
 
-    store = ReleaseStore(_url(params, root))
-    channel, experiment = params.publish.channel, os.environ.get("DVC_EXP_NAME")
+    store = store_of(params, root)
     names = ("validation", "evaluation", "parity")
     validation, evaluation, parity = (load_json(root / f"reports/{name}.json") for name in names)
-    head = store.head(channel)
+    head = store.head(params.publish.channel)
     found = [
         *gates.reported(validation, evaluation, parity),
         gates.same_weights(root / "models/checkpoint", root / ONNX),
         *gates.not_worse_than_head(evaluation, head, params.train.parent, params.evaluate.margin),
     ]
     known = store.find(files_fingerprint(contents(root / ONNX)))
-    if known and channel in store.channels_of(known) and not gates.refusing(found):
+    if known and not gates.refusing(found):
         store.restore(known, root / CANDIDATE)
-        return _record(root, known, channel, True, "published")
+        return _record(root, known)
     release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
-    refused = gates.refusing(release.facts["gates"])
-    if experiment:
-        return _record(root, release, channel, False, "experiment: a DVC experiment never touches the store")
-    if refused:
-        reason = f"refused by {', '.join(refused)}"
-        store.reject(root / CANDIDATE, channel, reason)
-        return _record(root, release, channel, False, reason)
-    release = store.publish(root / CANDIDATE, channel, f"all {len(release.facts['gates'])} gates passed")
-    store.restore(release, root / CANDIDATE)  # the one that is there, if a publish that died is now finished
-    return _record(root, release, channel, True, "published")
+    return _record(root, release)
 
 
 def _candidate(
@@ -110,17 +101,13 @@ def _state(root: Path) -> Path:
     return folder
 
 
-def _url(params: Params, root: Path) -> str:
-    store = params.publish.store
-    return store if "://" in store else str(root / store)
-
-
 def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Where it all came from; no times, no paths, no run ids."""
     from importlib.metadata import version
 
     from openautoglm import __version__
     from openautoglm.files import fingerprint, load_json
+    from tasks.lineage import entries
 
     training, config = (
         load_json(root / "models/checkpoint/training.json"),
@@ -129,14 +116,17 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
     keys = {
         path.stem: fingerprint(load_json(path)) for path in sorted((root / ".autoglm/code").glob("*.json"))
     }
-    names = ("corpus", "graphs", "documents", "valid_documents", "batches")
+    names = ("corpus", "graphs", "documents", "valid_documents", "batches", "mode")
     return {
         "metrics": {
             **evaluation["metrics"],
             "exam": evaluation["exam"],
             "evaluation": evaluation["fingerprint"],
         },
-        "data": {name: training.get(name) for name in names},
+        "data": {
+            **{name: training.get(name) for name in names},
+            "entries": entries(params, root, params.ingest.through),
+        },
         "params": params.model_dump(by_alias=True, mode="json"),
         "dvc_lock": _dvc_lock(root / "dvc.lock"),
         "code": {"version": __version__, "keys": keys},
@@ -158,23 +148,24 @@ def _dvc_lock(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def _record(root: Path, release: Release, channel: str, published: bool, reason: str) -> dict[str, object]:
+def _record(root: Path, release: Release) -> dict[str, object]:
     """Write models/release.json and give the stage's facts."""
     from openautoglm.files import save_json
+    from openautoglm.release import gates
 
-    weights = release.weights
+    weights, found = release.weights, release.facts["gates"]
+    refused = gates.refusing(found)
     facts: dict[str, object] = {
         "id": release.id,
         "version": release.version,
         "fingerprint": release.fingerprint,
         "parent": release.parent,
-        "channel": channel,
-        "published": published,
-        "reason": reason,
+        "passed": not refused,
+        "reason": f"refused by {', '.join(refused)}" if refused else f"all {len(found)} gates passed",
         "kind": weights.kind,
         "delta_bytes": weights.own.size,
         "full_bytes": weights.size,
         "ratio": round(weights.size / max(weights.own.size, 1), 2),
     }
-    save_json(root / RESULT, {**facts, "gates": release.facts["gates"], "metrics": release.metrics})
+    save_json(root / RESULT, {**facts, "gates": found, "metrics": release.metrics})
     return facts

@@ -46,9 +46,17 @@ logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state o
 
 
 def ensure(
-    name: str, body: Callable[[], object], *, root: Path = Path(), log: Log = print, wait: float = 600.0
+    name: str,
+    body: Callable[[], object],
+    *,
+    root: Path = Path(),
+    log: Log = print,
+    wait: float = 600.0,
+    force: bool = False,
 ) -> How:
     """Bring stage ``name`` up to date, calling ``body`` only when neither workspace nor cache has its outputs.
+
+    ``force`` calls it in any case.
 
     A lock that another DVC process holds is waited for, at most ``wait`` seconds: it fails no stage.
 
@@ -60,7 +68,7 @@ def ensure(
         ran: list[bool] = []
         try:
             with _runner(lambda ran=ran: (ran.append(True), body())), _repo(root) as repo:
-                changed = repo.reproduce(targets=[name], single_item=True)
+                changed = repo.reproduce(targets=[name], single_item=True, force=force)
             return "ran" if ran else "restored" if changed else "cached"
         except Exception as error:
             cause = _root_cause(error)

@@ -116,38 +116,27 @@ class _StageRun:
             self.client.log_batch(
                 self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
             )
-        if self.name == "publish" and status == "FINISHED":
-            mirror_release(self.client, self.root, self.params.publish.store, self.run)
         self.client.set_terminated(self.run, status)
         self.client.set_terminated(self.parent, status)
 
 
-def mirror_release(client: Any, root: Path, store: str, run: str) -> None:
-    """Registry and releases agree: a version per candidate, `champion` and `previous`, or `challenger` when refused."""
-    from mlflow.exceptions import MlflowException
+def register(params: Params, root: Path) -> None:
+    """Registry and store agree: a version per candidate; `champion` is in service, `previous` was, `challenger` is refused.
 
-    release = load_json(root / "models/release.json")
-    published, ident = (
-        bool(release.get("published")),
-        str(release.get("id") or release.get("fingerprint", "")),
-    )
-    with suppress(MlflowException):  # it is there
-        client.create_registered_model(MODEL, description="Releases; the weights stay in their store.")
-    known = {v.tags.get("release"): v.version for v in client.search_model_versions(f"name='{MODEL}'")}
-    version = known.get(ident)
-    if version is None:
-        location = store if "://" in store else (root / store).as_uri()
-        number = release.get("version")
-        source = (
-            f"{location}/manifests/v{number:06d}.json" if published and isinstance(number, int) else location
-        )
-        tags = {key: str(release.get(key)) for key in ("fingerprint", "parent", "published")} | {
-            "release": ident
-        }
-        version = client.create_model_version(MODEL, source, run, tags=tags).version
+    Raises:
+        MlflowException, OSError: MLflow is down or its disk full.
+    """
+    if os.environ.get(SWITCH) == "off":
+        return
+    from tasks.deliver import recorded, store_of
+
+    client, store = _client(root.resolve()), store_of(params, root)
+    record, head = recorded(root), store.head(params.publish.channel)
+    in_service = head is not None and head.fingerprint == record["fingerprint"]
+    version = _model_version(client, params, root, record, in_service)
     aliases = client.get_registered_model(MODEL).aliases
     champion = aliases.get("champion")
-    if not published:
+    if not in_service:
         client.set_registered_model_alias(MODEL, "challenger", version)
     elif champion != version:
         if champion:
@@ -155,6 +144,55 @@ def mirror_release(client: Any, root: Path, store: str, run: str) -> None:
         client.set_registered_model_alias(MODEL, "champion", version)
         if "challenger" in aliases:
             client.delete_registered_model_alias(MODEL, "challenger")
+
+
+def champion(params: Params, root: Path) -> None:
+    """After a rollback: `champion` is what the channel points at, `previous` what it pointed at before."""
+    if os.environ.get(SWITCH) == "off":
+        return
+    from mlflow.exceptions import MlflowException
+
+    from tasks.deliver import store_of
+
+    client, head = _client(root.resolve()), store_of(params, root).head(params.publish.channel)
+    found = {v.tags.get("release"): v.version for v in client.search_model_versions(f"name='{MODEL}'")}
+    version = found.get(head.id) if head else None
+    if version is None:
+        return  # published while tracking was off
+    with suppress(MlflowException):
+        before = client.get_registered_model(MODEL).aliases.get("champion")
+        if before and before != version:
+            client.set_registered_model_alias(MODEL, "previous", before)
+    client.set_registered_model_alias(MODEL, "champion", version)
+
+
+def _model_version(
+    client: Any, params: Params, root: Path, record: Mapping[str, Any], in_service: bool
+) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    with suppress(MlflowException):  # it is there
+        client.create_registered_model(MODEL, description="Releases; the weights stay in their store.")
+    for version in client.search_model_versions(f"name='{MODEL}'"):
+        if version.tags.get("release") == record["id"]:
+            return version.version
+    store = params.publish.store
+    location = store if "://" in store else (root / store).resolve().as_uri()
+    source = f"{location}/manifests/v{record['version']:06d}.json" if in_service else location
+    tags = {key: str(record.get(key)) for key in ("fingerprint", "parent", "passed")} | {
+        "release": record["id"]
+    }
+    return client.create_model_version(MODEL, source, _run_of(client, record), tags=tags).version
+
+
+def _run_of(client: Any, record: Mapping[str, Any]) -> str | None:
+    """The child run whose `publish` made this candidate; None: tracking was off then."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return None
+    query = f"tags.stage = 'publish' and tags.fingerprint = '{record['fingerprint']}'"
+    found = client.search_runs([experiment.experiment_id], query, max_results=1)
+    return str(found[0].info.run_id) if found else None
 
 
 def close_dead_runs(client: Any, experiment: str) -> None:

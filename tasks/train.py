@@ -16,6 +16,7 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """Train on the train split, stop by the valid split; write models/checkpoint and reports/training.jsonl.
 
     From a parent ``continual.mode`` decides: on all documents, on the new ones with a few old ones, or the head alone.
+    From the pretrained backbone it is all documents; a challenger of a champion with an analytic head gets one too.
     Training state lives in ``.autoglm/train/<key>/``: a killed run goes on from its last checkpoint, a finished one
     only writes its outputs again.
 
@@ -32,7 +33,7 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         corpus=root / "data/validated",
         graphs=root / "data/graphs",
         runs=root / ".autoglm/train",
-        parent=parent_dir(params, root),
+        parent=parent_dir(params, root) if params.train.start == "parent" else None,
         code=root / ".autoglm/code/train.json",
     )
     checkpoint, report = root / "models/checkpoint", root / "reports/training.jsonl"
@@ -48,4 +49,8 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         result = learn_with_replay(job, params.continual, seen, checkpoint, report)
     else:
         result = run(job, checkpoint, report)
+        if params.train.parent and not job.parent and params.continual.mode == "analytic":
+            from openautoglm.train.analytic import refit
+
+            result = refit(job, params.continual, checkpoint, result)
     return {name: result[name] for name in FACTS if result.get(name) is not None}

@@ -32,7 +32,7 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.corpus.examine import examine
 
     rows = pa.concat_tables(pq.read_table(part) for part in parts(root / "data" / "corpus"))
-    verdict = examine(rows, params.validate_)
+    verdict = examine(rows, params.validate_, params.evaluate.oos_label)
     with fresh_dir(root / "data" / "quarantine") as fresh:
         pq.write_table(verdict.quarantine, fresh / "rows.parquet", compression="zstd")
     save_json(root / "reports" / "validation.json", verdict.report)
@@ -41,8 +41,9 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     if not verdict.ok:
         # what an earlier corpus left there must not be taken for this one's
         shutil.rmtree(root / "data" / "validated", ignore_errors=True)
+        print("\n".join(verdict.details))
         raise ValidationFailed(
-            f"{verdict.message}; all rows and reasons are in data/quarantine/rows.parquet",
+            f"{verdict.message}; every row and its reason: data/quarantine/rows.parquet, reports/data_docs/index.html",
             rows=len(rows),
             quarantined=verdict.quarantine.num_rows,
             expectations=verdict.report["expectations"],

@@ -31,18 +31,20 @@ from openautoglm.corpus.expectations import (
 )
 from openautoglm.corpus.labels import misspelt_labels, rare_labels
 from openautoglm.corpus.measures import kept_in_one_split, measured, without_repeats
-from openautoglm.corpus.verdict import BatchCount, message_of, report_of
+from openautoglm.corpus.verdict import BatchCount, details_of, message_of, report_of
 from openautoglm.params import ValidateParams
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the examination came to. ``message`` is one line, and empty when the corpus may go on."""
+    """What the examination came to. ``message`` is one line, and empty when the corpus may go on;
+    ``details`` are the faults behind it, a line each."""
 
     clean: Corpus
     quarantine: pa.Table  # documents and `reason`
     report: dict[str, Any]
     message: str
+    details: list[str]
     examination: Examination
 
     @property
@@ -50,24 +52,35 @@ class Verdict:
         return not self.message
 
 
-def examine(rows: pa.Table, params: ValidateParams) -> Verdict:
-    """``rows``: at least one, with the schema that ingest writes (:data:`openautoglm.corpus.read.RAW_SCHEMA`)."""
+def examine(rows: pa.Table, params: ValidateParams, out_of_scope: str | None = None) -> Verdict:
+    """``rows``: at least one, with the schema that ingest writes (:data:`openautoglm.corpus.read.RAW_SCHEMA`).
+
+    ``out_of_scope``: label of documents that belong to no class. It may be rare in the train split, and is left out of it.
+    """
     looking, aside = Examination(), Aside()
     whole = measured(rows)
     frame = without_repeats(whole)
-    findings, clean = _rows(looking, frame, aside, params)
+    findings, clean = _rows(looking, frame, aside, params, out_of_scope)
     documents = Corpus(rows.select(SCHEMA.names).take(pa.array(clean["row"].to_list(), pa.int64())))
     batches = _batches(whole, aside, params)
+    documents, left_out = _without_training_of(documents, out_of_scope)
     shift = _drift(documents, batches)
     findings += _whole(looking, clean, batches, shift, params)
     report = report_of(findings, aside, batches, shift) | {"repeated": len(whole) - len(frame)}
+    if out_of_scope is not None:
+        report["out_of_scope"] = {"label": out_of_scope, "left_out_of_training": left_out}
     message = message_of(findings, aside, batches, params)
     assert report["ok"] == (not message), "the verdict and its reasons must agree"
-    return Verdict(documents, aside.table(rows), report, message, looking)
+    details = details_of(findings, aside, batches)
+    return Verdict(documents, aside.table(rows), report, message, details, looking)
 
 
 def _rows(
-    looking: Examination, frame: pd.DataFrame, aside: Aside, params: ValidateParams
+    looking: Examination,
+    frame: pd.DataFrame,
+    aside: Aside,
+    params: ValidateParams,
+    out_of_scope: str | None,
 ) -> tuple[list[Finding], pd.DataFrame]:
     """Set single rows aside; (findings, the rows that stay)."""
     findings = looking.look("rows", frame, row_rules(frame, params))
@@ -75,7 +88,7 @@ def _rows(
     frame = frame[~frame["row"].isin(list(aside.reasons))]
     if frame.empty:
         return findings, frame
-    misspelt, rare = _doubtful_labels(frame, params)
+    misspelt, rare = _doubtful_labels(frame[frame["label"] != out_of_scope], params)
     related = looking.look("relations", frame, relation_rules(frame, misspelt, rare, params))
     aside.take(frame, related, misspelt)
     return findings + related, frame[~frame["row"].isin(list(aside.reasons))]
@@ -107,6 +120,16 @@ def _doubtful_labels(frame: pd.DataFrame, params: ValidateParams) -> tuple[dict[
         misspelt_labels(train, everywhere, params.min_per_class),
         rare_labels(train, everywhere, params.min_per_class),
     )
+
+
+def _without_training_of(documents: Corpus, label: str | None) -> tuple[Corpus, int]:
+    """Without the train documents of ``label``, and how many those were: what is not there cannot be learnt."""
+    if label is None:
+        return documents, 0
+    table = documents.table
+    gone = pc.and_(pc.equal(table["label"], label), pc.equal(table["split"], "train"))
+    kept = Corpus(table.filter(pc.invert(gone)))
+    return kept, len(documents) - len(kept)
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -3,6 +3,7 @@
 inbox/0001-tickets-3fa9c1d2.jsonl        a file
 inbox/0002-banking77-77ab01cc/           a folder with train, valid and test files
 inbox/0003-day-0b1e22aa.url              a pointer: one URL that is read when the pipeline runs
+inbox/_aside/0004-bad-17c2a0f3.jsonl     set aside after it failed its checks; nothing reads it
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +23,12 @@ import fsspec
 
 from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
 from openautoglm.errors import SourceError
-from openautoglm.files import fingerprint, fsync_dir, sha256_file
+from openautoglm.files import fingerprint, fsync_dir, sha256_file, write_atomic
 
 _NUMBERED = re.compile(r"^(\d{4,})-")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")
+ASIDE = "_aside"
+SETTLED = 2.0  # seconds without a change after which a dropped file counts as whole
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,53 @@ def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
     return list(new)
 
 
-def entries(inbox: Path | str) -> list[Entry]:
-    """The batches in ``inbox`` (a folder or URL prefix) in the order of their names.
+def adopt(inbox: Path) -> list[Path]:
+    """Take in what something else dropped into the folder: it gets its number and content hash, as ``put`` gives them.
+
+    A file that changed within the last seconds may still be written and waits for the next look; content that is there
+    already is not kept twice, what cannot be read is set aside. Returns the new entries.
+    """
+    dropped = [path for path in _visible(inbox) if not _is_named(path.name)] if inbox.is_dir() else []
+    taken = []
+    for path in dropped:
+        if time.time() - max(part.stat().st_mtime for part in (path, *path.rglob("*"))) < SETTLED:
+            continue
+        before = names(inbox)
+        try:
+            entry = put(inbox, str(path))
+        except SourceError as error:
+            set_aside(inbox, path.name, str(error))
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if entry.name not in before:
+            taken.append(entry)
+    return taken
+
+
+def set_aside(inbox: Path, entry: str, report: str) -> Path:
+    """Move ``entry`` to ``inbox/_aside``, with ``report`` (why) beside it; return where it is."""
+    with _locked(inbox):
+        aside = inbox / ASIDE
+        aside.mkdir(exist_ok=True)
+        write_atomic(aside / f"{entry}.why.txt", f"{report}\n".encode())
+        if (inbox / entry).exists():  # else a killed run was here before
+            os.replace(inbox / entry, aside / entry)
+        return aside / entry
+
+
+def names(inbox: Path | str, through: str | None = None) -> list[str]:
+    """Names of the entries in order of arrival, up to and with ``through``; none where there is no inbox."""
+    found = [PurePosixPath(name).name for name in _listed(str(inbox))]
+    return [name for name in found if through is None or name <= through]
+
+
+def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
+    """The batches in ``inbox`` (a folder or URL prefix) in the order of their names, up to and with ``through``.
 
     Raises:
         SourceError: there are none.
     """
-    names = _listed(str(inbox))
+    names = [name for name in _listed(str(inbox)) if through is None or PurePosixPath(name).name <= through]
     if not names:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
@@ -116,6 +160,11 @@ def _listed(inbox: str) -> list[str]:
 
 def _visible(inbox: Path) -> list[Path]:
     return sorted(entry for entry in inbox.iterdir() if _is_batch(entry.name))
+
+
+def _is_named(name: str) -> bool:
+    """Whether ``put`` gave this name: a number and a content hash."""
+    return bool(_NUMBERED.match(name) and _HASHED.search(stem_of(name.removesuffix(".url"))))
 
 
 def _is_batch(name: str) -> bool:

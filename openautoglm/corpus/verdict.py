@@ -8,7 +8,7 @@ from typing import Any
 
 from openautoglm.corpus.aside import Aside, Example
 from openautoglm.corpus.drift import Drift
-from openautoglm.corpus.expectations import Finding
+from openautoglm.corpus.expectations import Finding, Rule
 from openautoglm.params import ValidateParams
 
 EXAMPLES = 3
@@ -71,16 +71,16 @@ def _entry(finding: Finding, aside: Aside, batches: Sequence[BatchCount]) -> dic
 def message_of(
     findings: Sequence[Finding], aside: Aside, batches: Sequence[BatchCount], params: ValidateParams
 ) -> str:
-    """Every reason to stop, in one line; empty if there is none.
-
-    A batch over its share is followed by the faults that took its rows: how many, the expectation, three examples.
-    """
+    """Every reason to stop, in one line; empty if there is none. Batches over their share name the faults of their rows."""
     parts = []
     for batch in batches:
         if batch.too_many:
             share = f"{batch.set_aside} of {batch.rows} rows set aside ({batch.set_aside / batch.rows:.1%})"
             limit = f"validate.max_quarantined allows {params.max_quarantined:.1%}"
-            parts.append(f"{batch.name}: {share}, {limit}: {'; '.join(_faults(findings, aside, batch))}")
+            faults = ", ".join(
+                f"{len(found)} × {rule.reason}" for rule, found in _faults(findings, aside, batch)
+            )
+            parts.append(f"{batch.name}: {share}, {limit}: {faults}")
     for finding in findings:
         rule = finding.rule
         if not rule.reason and not finding.ok and rule.name != "quarantine_share":
@@ -88,13 +88,23 @@ def message_of(
     return ". ".join(parts)
 
 
-def _faults(findings: Sequence[Finding], aside: Aside, batch: BatchCount) -> list[str]:
+def details_of(findings: Sequence[Finding], aside: Aside, batches: Sequence[BatchCount]) -> list[str]:
+    """A line per fault of the batches that are over their share: the expectation, how many rows, three examples."""
+    return [
+        f"{batch.name}: {len(found)} × {rule.reason} [{rule.name}] {_listed(found[:EXAMPLES])}"
+        for batch in batches
+        if batch.too_many
+        for rule, found in _faults(findings, aside, batch)
+    ]
+
+
+def _faults(findings: Sequence[Finding], aside: Aside, batch: BatchCount) -> list[tuple[Rule, list[Example]]]:
     faults = []
     for finding in findings:
         rule = finding.rule
         found = [example for example in aside.examples.get(rule.name, []) if example.batch == batch.name]
         if found:
-            faults.append(f"{len(found)} × {rule.reason} [{rule.name}] {_listed(found[:EXAMPLES])}")
+            faults.append((rule, found))
     return faults
 
 

@@ -90,6 +90,8 @@ def view(root: Path) -> dict[str, Any]:
         ],
         "errors": [{**row, "svg": _graph_svg(row)} for row in evaluation.errors],
         "validation": _optional(root / "reports/validation.json"),
+        "drift": _optional(root / "reports/drift.json"),
+        "scope": _optional(root / "reports/scope.json"),
         "data_docs": _data_docs(root),
         "parity": parity,
     }
@@ -106,7 +108,7 @@ def headline(evaluation: Evaluation, gates: list[Row], release: Mapping[str, Any
     text = f"All {len(asked)} gates say yes" + (
         f", with {warnings} warning{'s' * (warnings > 1)}." if warnings else "."
     )
-    if release.get("published"):
+    if release.get("passed"):
         return {"tone": "good", "title": f"Published as {release['id']}", "text": text}
     return {"tone": "good", "title": "Good to publish", "text": text}
 

@@ -3,9 +3,9 @@
     export_onnx(Checkpoint.load(path), folder / "model.onnx", opset=17)
 
 The graph follows from the config and from where the tensors lie, not from their values: a second version of the same
-architecture has the same graph, and one weight delta serves torch and ONNX. Weights are bf16 on disk, arithmetic is
-fp32: each initializer goes through a Cast, which onnxruntime folds when a session opens. A look-up table is cast after
-the look-up, so that it stays bf16 in memory (docs/adr/0003-one-weights-file.md).
+architecture has the same graph, and one weight delta serves torch and ONNX. Arithmetic is fp32: each initializer that
+is bf16 or fp16 on disk goes through a Cast, which is exact and which onnxruntime folds when a session opens. A look-up
+table is cast after the look-up, so that it stays small in memory (docs/adr/0003-one-weights-file.md).
 
 The TorchScript-based exporter, because its graphs are the fastest under onnxruntime and survive a batch without edges.
 """

@@ -1,7 +1,7 @@
 """Checkpoint: a folder with canonical weights, config and tokenizer. What it holds is what everybody sees.
 
-The weights on disk are bf16(the trainer's fp32 master); evaluation, export and serving read these and never the
-master, so that a published number belongs to the published bytes (DESIGN §5).
+The weights on disk are bf16(the trainer's fp32 master), or what `train.weights` says; evaluation, export and serving
+read these and never the master, so that a published number belongs to the published bytes (DESIGN §5).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from openautoglm.errors import Corrupt
+from openautoglm.errors import Corrupt, UserError
 from openautoglm.files import fingerprint_dir, fresh_dir, load_json, save_json
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.backbone import load_tokenizer
@@ -21,13 +21,14 @@ from openautoglm.model.config import AutoGLMConfig
 
 WEIGHTS = "model.safetensors"
 FACTS = "training.json"
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 # what a node needs besides weights and graph; Hugging Face's own names
 MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``path`` holds model.safetensors (bf16), config.json, tokenizer files and training.json."""
+    """``path`` holds model.safetensors (canonical weights), config.json, tokenizer files and training.json."""
 
     path: Path
     config: AutoGLMConfig
@@ -48,10 +49,22 @@ class Checkpoint:
         return cls(path, AutoGLMConfig.from_pretrained(path), training)
 
     @classmethod
-    def save(cls, path: Path, model: AutoGLMModel, tokenizer: Any, training: dict[str, Any]) -> Checkpoint:
-        """Round ``model`` to bf16 and write the folder whole; the same weights give the same bytes."""
+    def save(
+        cls,
+        path: Path,
+        model: AutoGLMModel,
+        tokenizer: Any,
+        training: dict[str, Any],
+        weights: str = "bf16",
+    ) -> Checkpoint:
+        """Round ``model`` to ``weights`` and write the folder whole; the same weights give the same bytes.
+
+        Raises:
+            UserError: a weight is too large for fp16.
+        """
         with fresh_dir(path) as folder:
-            state = {name: canonical(tensor) for name, tensor in model.state_dict().items()}
+            state = {name: canonical(tensor, weights) for name, tensor in model.state_dict().items()}
+            check_range(state, model.state_dict(), weights)
             # one metadata key: safetensors writes several in random order
             save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
             save_json(folder / "config.json", config_dict(model.config))
@@ -80,13 +93,24 @@ class Checkpoint:
         return fingerprint_dir(self.path)
 
 
-def canonical(tensor: torch.Tensor) -> torch.Tensor:
-    """bf16, round to nearest even; whole numbers stay what they are."""
-    return (
-        tensor.detach().to("cpu", torch.bfloat16).contiguous()
-        if tensor.is_floating_point()
-        else tensor.contiguous()
-    )
+def canonical(tensor: torch.Tensor, weights: str = "bf16") -> torch.Tensor:
+    """As it is published: floats rounded to nearest even; whole numbers stay what they are."""
+    if not tensor.is_floating_point():
+        return tensor.contiguous()
+    return tensor.detach().to("cpu", DTYPES[weights]).contiguous()
+
+
+def check_range(rounded: dict[str, torch.Tensor], state: dict[str, torch.Tensor], weights: str) -> None:
+    """Raises:
+    UserError: a finite weight became infinite; that happens to fp16 alone, which ends at 65,504.
+    """
+    if weights != "fp16":
+        return
+    for name, tensor in rounded.items():
+        if tensor.isinf().any() and not state[name].isinf().any():
+            raise UserError(
+                f"train.weights: fp16 holds up to 65504, {name} has {float(state[name].abs().max()):g}; use bf16 or fp32"
+            )
 
 
 def config_dict(config: AutoGLMConfig) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from openautoglm.release.release import MANIFEST, Release, seal, unseal
 from openautoglm.release.signature import Signer, Trust
 from openautoglm.release.storage import open_storage
 
-MOVES = ("publish", "promotion", "rollback")  # kinds of log entries that move a channel
+MOVES = ("publish", "promotion", "rollback", "undo")  # kinds of log entries that move a channel
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -117,20 +117,25 @@ class ReleaseStore:
 
     # writing
 
-    def publish(self, candidate: Path, channel: str = "stable", why: str = "") -> Release:
+    def publish(
+        self, candidate: Path, channel: str = "stable", why: str = "", fence: int | None = None
+    ) -> Release:
         """Put a candidate folder into the store and point ``channel`` at it.
+
+        ``fence`` is the token of the publisher's lease. The pointer keeps the highest one that moved it, and a lower
+        one moves it no more: a publisher that slept through its lease changes nothing.
 
         Publishing the same content again changes nothing and gives the release that is there; a publish that died on
         the way is finished by the next one of the same candidate.
 
         Raises:
-            Conflict: somebody else published since the candidate was built.
+            Conflict: somebody else published since the candidate was built, or holds the lease by now.
             Corrupt: a blob of the candidate is not what its manifest says, or is missing.
         """
         release, signer = Release.load(candidate / MANIFEST), Signer.from_environment()
         existing = self.find(release.fingerprint)
         if existing and (channels := self.channels_of(existing)):
-            return existing if channel in channels else self.promote(existing.id, channel, why)
+            return existing if channel in channels else self.promote(existing.id, channel, why, fence)
         release = existing or release  # there, but not in the log: a publish that died on the way
         before, head = self.storage.read(pointer_name(channel)), self.head(channel)
         if head and head.id == release.id:
@@ -149,9 +154,14 @@ class ReleaseStore:
             )
         if signer:
             self.storage.create(signature_name(release.version), signer.sign(release.manifest()))
-        self._point(channel, before, release)
+        self._point(channel, before, release, fence)
         self._append("publish", release, channel, head.id if head else None, why)
         return release
+
+    def fence(self, channel: str) -> int:
+        """The highest token that moved ``channel``; 0: it was never moved under a lease."""
+        pointer = self.storage.read(pointer_name(channel))
+        return int(unseal(pointer, f"channel {channel}").get("fence") or 0) if pointer else 0
 
     def reject(self, candidate: Path, channel: str, why: str) -> None:
         """Log that a candidate was not published. Saying the same of the same candidate again adds nothing."""
@@ -187,13 +197,28 @@ class ReleaseStore:
             self._append("rollback", release, channel, head.id, reason)
         return release
 
-    def promote(self, ref: str | int, channel: str, why: str) -> Release:
+    def promote(self, ref: str | int, channel: str, why: str, fence: int | None = None) -> Release:
         """Point another channel at a release that exists."""
         release, before, head = self.get(ref), self.storage.read(pointer_name(channel)), self.head(channel)
         if head is None or head.id != release.id:
-            self._point(channel, before, release)
+            self._point(channel, before, release, fence)
             self._append("promotion", release, channel, head.id if head else None, why)
         return release
+
+    def take_back(self, ref: str, before: str | None, channel: str, why: str) -> None:
+        """Undo the publication of ``ref``, of which something after it failed; whoever moved on meanwhile, stays."""
+        pointer, release = self.storage.read(pointer_name(channel)), self.get(ref)
+        head = self.head(channel)
+        if head is None or head.id != release.id:
+            return
+        if before is None:
+            self.storage.remove(pointer_name(channel))
+        else:
+            self._point(channel, pointer, self.get(before))
+        self.note(
+            "undo", release=release.id, fingerprint=release.fingerprint, channel=channel,
+            **{"from": release.id, "to": before}, why=why,
+        )  # fmt: skip
 
     def verify(self) -> list[str]:
         """Every fault of the store, as ``file: what is wrong``; empty when all holds."""
@@ -222,17 +247,27 @@ class ReleaseStore:
                         f"{self.url}: did not keep blob {blob[:12]} of {size} bytes; publish again"
                     )
 
-    def _point(self, channel: str, before: bytes | None, release: Release) -> None:
-        pointer = seal({"format": 1, "channel": channel, "release": release.id})
+    def _point(self, channel: str, before: bytes | None, release: Release, fence: int | None = None) -> None:
+        highest = int(unseal(before, f"channel {channel}").get("fence") or 0) if before else 0
+        if fence is not None and fence < highest:
+            raise Conflict(
+                f"{channel} was moved under a later training lease ({highest}) than this run's ({fence}); "
+                "that run does what is left to do"
+            )
+        fenced = {"fence": max(fence or 0, highest)} if fence or highest else {}
+        pointer = seal({"format": 1, "channel": channel, "release": release.id, **fenced})
         if not self.storage.swap(pointer_name(channel), before, pointer):
             raise Conflict(f"{channel} was moved by somebody else meanwhile; look at it and try again")
 
     def channels_of(self, release: Release) -> set[str]:
-        """The channels that the log says this release was ever put on."""
-        moves = [
-            entry for entry in self.log() if entry["kind"] in MOVES and entry["release"] == release.id
-        ]
-        return {entry["channel"] for entry in moves}
+        """The channels that the log says this release was ever put on, and not taken back from."""
+        found: set[str] = set()
+        for entry in self.log():
+            if entry["kind"] in MOVES and entry["to"] == release.id:
+                found.add(entry["channel"])
+            elif entry["kind"] == "undo" and entry["from"] == release.id:
+                found.discard(entry["channel"])
+        return found
 
     def _append(
         self, kind: str, release: Release, channel: str, before: str | None, why: str, **more: Any

@@ -33,7 +33,8 @@ def faults(store: ReleaseStore) -> list[str]:
     moves = [entry for entry in entries if entry["kind"] in MOVES]
     there = {f"channels/{name}" for name in store.storage.names("channels")}
     there |= {manifest_name(version) for version in store.versions()}
-    named = {pointer_name(entry["channel"]) for entry in moves}
+    last = {entry["channel"]: entry["to"] for entry in moves}
+    named = {pointer_name(channel) for channel, release in last.items() if release is not None}
     named |= {manifest_name(int(entry["release"][1:-13])) for entry in moves if entry["release"] not in gone}
     found += [f"{name}: is missing, the log names it" for name in sorted(named - there)]
     return found

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from openautoglm.files import write_atomic
 from openautoglm.graph import GraphBatch
 from openautoglm.model.adapters import Analytic, directions
 from openautoglm.model.autoglm import AutoGLMModel
-from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.checkpoint import Checkpoint, canonical
 from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.params import ContinualParams
 from openautoglm.train import machine
@@ -90,7 +91,7 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
     weights, strength = memory.statistics.solve()
     sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
     model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
-    loss, accuracy = _score(*_exam(lifter, valid, _published(model), model.config.labels))
+    loss, accuracy = _score(*_exam(lifter, valid, _published(model, job.params.weights), model.config.labels))
     epoch = {"epoch": 1, "step": 1, "train_loss": None, "valid_loss": loss, "valid_accuracy": accuracy}
     facts = {
         "mode": "analytic",
@@ -113,16 +114,28 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
         "valid_accuracy": accuracy,
         "history": [epoch],
     }
-    Checkpoint.save(checkpoint, model, extractor.tokenizer, facts)
+    Checkpoint.save(checkpoint, model, extractor.tokenizer, facts, job.params.weights)
     write_atomic(report, (json.dumps(epoch, sort_keys=True) + "\n").encode())
     return {**facts, "computed": computed}
+
+
+def refit(job: Job, continual: ContinualParams, checkpoint: Path, tuned: dict[str, Any]) -> dict[str, Any]:
+    """An analytic head on what was just fine-tuned in ``checkpoint``, written in its place; ``tuned`` are its facts.
+
+    After it the next batch costs a solve again, and its delta is the head alone.
+    """
+    with TemporaryDirectory(dir=checkpoint.parent, prefix=".tuned.") as beside:
+        features = Path(beside) / "checkpoint"
+        checkpoint.rename(features)
+        learn(replace(job, parent=features), continual, checkpoint, Path(beside) / "report.jsonl")
+    return tuned
 
 
 def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extractor:
     """The parent's features; without a parent those of the pretrained backbone."""
     if parent:
-        return Extractor.of(parent.model(), parent.tokenizer())
-    return Extractor.of(*build_model(job.params, labels, None))
+        return Extractor.of(parent.model(), parent.tokenizer(), job.params.weights)
+    return Extractor.of(*build_model(job.params, labels, None), job.params.weights)
 
 
 def remember(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Memory:
@@ -190,12 +203,12 @@ def _exam(
     return scores, np.array([number[label] for _, label in examples], np.int64)
 
 
-def _published(model: AutoGLMModel) -> Floats:
+def _published(model: AutoGLMModel, weights: str) -> Floats:
     """The head's weights [M + 1, C] for lifted features, as they will be on disk."""
     assert isinstance(model.adapter, Analytic)
     linear = model.adapter.linear
-    rounded: Tensor = torch.cat([linear.weight, linear.bias[:, None]], dim=1).detach().bfloat16().double()
-    return np.ascontiguousarray(rounded.numpy().T / LIFTED)
+    whole: Tensor = torch.cat([linear.weight, linear.bias[:, None]], dim=1)
+    return np.ascontiguousarray(canonical(whole, weights).double().numpy().T / LIFTED)
 
 
 def _score(logits: Floats, actual: Ints) -> tuple[float | None, float | None]:

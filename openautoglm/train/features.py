@@ -46,14 +46,16 @@ class Extractor:
 
     model: AutoGLMModel
     tokenizer: Any
+    weights: str = "bf16"
 
     @classmethod
-    def of(cls, model: AutoGLMModel, tokenizer: Any) -> Extractor:
+    def of(cls, model: AutoGLMModel, tokenizer: Any, weights: str = "bf16") -> Extractor:
         """``model`` itself, rounded to the weights that would be published, in evaluation mode."""
-        model.load_state_dict({name: canonical(t).to(t.dtype) for name, t in model.state_dict().items()})
+        rounded = {name: canonical(t, weights).to(t.dtype) for name, t in model.state_dict().items()}
+        model.load_state_dict(rounded)
         model.eval()
         model.backbone.set_attn_implementation("eager")  # type: ignore[operator]
-        return cls(model, tokenizer)
+        return cls(model, tokenizer, weights)
 
     def __repr__(self) -> str:
         return f"Extractor({self.fingerprint[:12]}, {'text and graph' if self.reads_graph else 'text'})"
@@ -65,7 +67,7 @@ class Extractor:
         for name, tensor in sorted(self.model.state_dict().items()):
             if not name.startswith("adapter."):
                 digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-                digest.update(canonical(tensor).view(torch.uint8).numpy().tobytes())
+                digest.update(canonical(tensor, self.weights).view(torch.uint8).numpy().tobytes())
         return fingerprint(
             {
                 "format": FORMAT,

@@ -101,7 +101,7 @@ def by_features(job: Job, corpus: Corpus, graphs: GraphBatch, rows: Sequence[int
     """Herding (iCaRL, Rebuffi et al. 2017, algorithm 4) by the parent's features."""
     assert job.parent is not None
     parent = Checkpoint.load(job.parent)
-    extractor = Extractor.of(parent.model(), parent.tokenizer())
+    extractor = Extractor.of(parent.model(), parent.tokenizer(), job.params.weights)
     store = FeatureStore.of(job.runs.parent / "features", extractor)
     texts, chosen = corpus.table["text"].take(list(rows)).to_pylist(), graphs.select(list(rows))
     keys = dict(zip(rows, extractor.keys(texts, chosen), strict=True))

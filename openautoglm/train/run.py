@@ -20,7 +20,7 @@ TIMED = ("samples_per_second",)  # differs from run to run; never in a file of t
 
 
 def train(job: Job, checkpoint: Path, report: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Write ``checkpoint`` (canonical bf16 weights) and ``report`` (a line an epoch); returns the run's facts.
+    """Write ``checkpoint`` (canonical weights) and ``report`` (a line an epoch); returns the run's facts.
 
     ``more``: facts that the job itself does not know; they go into training.json. A finished run of the same key is not trained again, its outputs are written from the state.
 
@@ -37,7 +37,7 @@ def train(job: Job, checkpoint: Path, report: Path, more: Mapping[str, Any] | No
     result["temperature"] = round(calibrate(found.model, found.valid), 4)
     result |= more or {}
     facts = {name: value for name, value in result.items() if name not in TIMED}
-    Checkpoint.save(checkpoint, found.model, found.tokenizer, facts)
+    Checkpoint.save(checkpoint, found.model, found.tokenizer, facts, job.params.weights)
     lines = [json.dumps(row, sort_keys=True) for row in result["history"]]
     write_atomic(report, ("\n".join(lines) + "\n").encode())
     return result

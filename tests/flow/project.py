@@ -19,7 +19,18 @@ from tasks import QUIET, STAGES
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).parent / "toy"
 REAL = ["flows", "tasks", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml"]
-LIBRARY = ["__init__.py", "errors.py", "files.py", "params.py", "cli.py", "commands"]
+LIBRARY = [
+    "__init__.py",
+    "errors.py",
+    "files.py",
+    "params.py",
+    "cli.py",
+    "commands",
+    "corpus",
+    "loop",
+    "release",
+]
+FIRST = "inbox/0001-a-5ba7a52c.jsonl"  # named as the inbox names what it holds
 JUNK = shutil.ignore_patterns("__pycache__")
 
 
@@ -33,7 +44,7 @@ class ToyProject:
     def create(cls, root: Path, api_url: str = "") -> ToyProject:
         for name in [*REAL, *(f"openautoglm/{name}" for name in LIBRARY)]:
             _copy(ROOT / name, root / name)
-        for stage in STAGES:  # no real body is ever left in
+        for stage in STAGES[:-1]:  # of the bodies only publish is the real one
             (root / f"tasks/{stage}.py").unlink(missing_ok=True)
         shutil.copytree(TOY, root, dirs_exist_ok=True, ignore=JUNK)
         params = root / "params.yaml"
@@ -44,7 +55,7 @@ class ToyProject:
         for command in (["git", "init", "-q"], ["git", "add", "-A"], [*GIT, "commit", "-qm", "toy"]):
             subprocess.run(command, cwd=root, check=True)
         (root / "inbox").mkdir()
-        (root / "inbox/0001-a.txt").write_text("one\ntwo\n")
+        (root / FIRST).write_text("one\ntwo\n")
         return cls(root, api_url)
 
     def env(self, **more: str) -> dict[str, str]:

@@ -61,11 +61,11 @@ def test_a_changed_param_through_dvc_is_cached_in_the_flow_and_reverted_is_resto
 
 
 def test_a_comment_runs_nothing_and_a_line_of_code_what_uses_it(ready: ToyProject) -> None:
-    ready.edit("openautoglm/export/__init__.py", "Put it in a list.", "A list of one.")
+    ready.edit("openautoglm/export/__init__.py", "A model's page.", "A page.")
     ready.edit("openautoglm/files.py", "import os", "import os  # a comment")
     assert fates(ready.flow()) == {}
 
-    ready.edit("openautoglm/export/__init__.py", "return [model]", "return [model, 0]")
+    ready.edit("openautoglm/export/__init__.py", "in enumerate(labels)}}", "in enumerate(labels, 1)}}")
     would = json.loads(ready.run(sys.executable, "-m", "tasks", "why", "export", "--json"))
     assert would["would run"] == ["code openautoglm.export changed"]
     assert fates(ready.flow()) == {"export": "ran", "publish": "ran"}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from project import ToyProject, fates
+from project import FIRST, ToyProject, fates
 
 PIPELINE = (sys.executable, "-m", "flows.pipeline")
 Eventually = Callable[[Callable[[], object]], None]
@@ -36,7 +36,7 @@ def test_a_users_fault_is_one_line_exit_code_2_and_never_tried_again(toy: ToyPro
 
 
 def test_an_empty_inbox_says_what_to_do(toy: ToyProject) -> None:
-    (toy.root / "inbox/0001-a.txt").unlink()
+    (toy.root / FIRST).unlink()
 
     assert "autoglm run --data" in toy.flow(code=2)
 
@@ -64,9 +64,9 @@ def test_kill_9_in_train_resumes_to_the_same_weights(
     assert set(fates(said)) == {"train", "evaluate", "export", "publish"}
     assert next(call for call in toy.calls() if call.startswith("train")) == "train from 0"
     assert "train from 0" not in toy.calls()[2:]
-    assert (toy.root / "models/checkpoint/model.json").read_text() == (
-        ready.root / "models/checkpoint/model.json"
-    ).read_text()
+    assert (toy.root / "models/checkpoint/model.safetensors").read_bytes() == (
+        ready.root / "models/checkpoint/model.safetensors"
+    ).read_bytes()
     assert "its process is gone" in said
     assert _count(toy.api_url, "CRASHED") >= 1
     assert _count(toy.api_url, "RUNNING") == 0
@@ -86,7 +86,7 @@ def test_two_doors_at_once_train_once(toy: ToyProject, eventually: Eventually) -
 def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: ToyProject) -> None:
     toy.flow()
     first = json.loads((toy.root / "models/release.json").read_text())
-    (toy.root / "inbox/0002-b.txt").write_text("three\n")
+    (toy.root / "inbox/0002-b-5ba7a52d.jsonl").write_text("three\n")
     said = toy.flow()
 
     second = json.loads((toy.root / "models/release.json").read_text())
@@ -95,7 +95,7 @@ def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: 
     assert "up to date" in toy.status()
     assert fates(toy.flow()) == {}, "a published release is no reason to train again"
 
-    (toy.root / "inbox/0001-a.txt").unlink()
+    (toy.root / FIRST).unlink()
     assert "-> null" in toy.flow()
 
 

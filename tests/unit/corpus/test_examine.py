@@ -123,9 +123,10 @@ def test_over_the_share_every_fault_is_named(params: ValidateParams) -> None:
     verdict = judged(rows, params)
     assert not verdict.ok
     assert "8 of 120 rows set aside (6.7%), validate.max_quarantined allows 2.0%" in verdict.message
-    assert "6 × text missing [text_present] d0, d1, d2;" in verdict.message
-    assert "1 × broken encoding [encoding] d50 (caf\ufffd)" in verdict.message
-    assert "1 × duplicate id [unique_ids] d61" in verdict.message
+    assert "allows 2.0%: 6 × text missing, 1 × broken encoding, 1 × duplicate id" in verdict.message
+    assert "0001-a: 6 × text missing [text_present] d0, d1, d2" in verdict.details
+    assert "0001-a: 1 × broken encoding [encoding] d50 (caf\ufffd)" in verdict.details
+    assert any("1 × duplicate id [unique_ids] d61" in line for line in verdict.details)
     assert "\n" not in verdict.message
     assert entry(verdict, "quarantine_share")["observed"] == round(8 / 120, 6)
     assert not verdict.report["ok"]

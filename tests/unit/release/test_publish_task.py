@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from openautoglm.errors import Conflict
 from openautoglm.files import save_json
 from openautoglm.params import Params
 from openautoglm.release import ReleaseStore
 from openautoglm.release.candidate import contents
-from tasks.publish import publish
+from tasks.deliver import deliver, deliver_now, is_stale, take_back
+from tasks.publish import publish as stage
 from tests.unit.release.samples import onnx
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -34,6 +36,7 @@ def _session(monkeypatch: pytest.MonkeyPatch) -> None:
     session.check_canary = check_canary  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "openautoglm.export.session", session)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.setenv("AUTOGLM_TRACKING", "off")
 
 
 @pytest.fixture
@@ -64,15 +67,22 @@ def prepare(root: Path, step: int = 0, accuracy: float = 0.9, refuse: str = "") 
     return root
 
 
+def publish(params: Params, root: Path) -> dict[str, Any]:
+    """The stage, and what follows it."""
+    facts = stage(params, root)
+    deliver_now(params, root)
+    return dict(facts)
+
+
 def outputs(root: Path) -> dict[str, str]:
     return contents(root / "models/release") | {"release.json": (root / "models/release.json").read_text()}
 
 
 def test_two_versions(tmp_path: Path, params: Params) -> None:
     facts = publish(params, prepare(tmp_path))
-    assert (facts["published"], facts["version"], facts["kind"], facts["parent"]) == (True, 1, "anchor", None)
+    assert (facts["passed"], facts["version"], facts["kind"], facts["parent"]) == (True, 1, "anchor", None)
     facts = publish(params, prepare(tmp_path, 1))
-    assert (facts["published"], facts["version"], facts["kind"]) == (True, 2, "delta")
+    assert (facts["passed"], facts["version"], facts["kind"]) == (True, 2, "delta")
     store = ReleaseStore(tmp_path / "releases")
     head = store.head()
     assert head is not None
@@ -111,7 +121,7 @@ def test_running_it_again_changes_nothing(tmp_path: Path, params: Params) -> Non
 def test_a_gate_that_says_no(name: str, tmp_path: Path, params: Params) -> None:
     publish(params, prepare(tmp_path))
     facts = publish(params, prepare(tmp_path, 1, refuse=name))
-    assert (facts["published"], facts["reason"]) == (False, f"refused by {name}")
+    assert (facts["passed"], facts["reason"]) == (False, f"refused by {name}")
     once = outputs(tmp_path)
     publish(params, tmp_path)
     assert outputs(tmp_path) == once
@@ -146,7 +156,7 @@ def test_the_head_has_a_say_when_it_is_not_the_parent(tmp_path: Path, params: Pa
     facts = publish(params, prepare(tmp_path, 1, accuracy=0.88))
     assert facts["reason"] == "refused by not_worse_than_head"
     child = params.model_copy(update={"train": params.train.model_copy(update={"parent": facts["parent"]})})
-    assert publish(child, tmp_path)["published"]  # against its parent, evaluate has compared already
+    assert publish(child, tmp_path)["passed"]  # against its parent, evaluate has compared already
 
 
 def test_an_experiment_touches_no_store(
@@ -156,8 +166,67 @@ def test_an_experiment_touches_no_store(
     before = contents(tmp_path / "releases")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-idea")
     facts = publish(params, prepare(tmp_path, 1))
-    assert (facts["published"], facts["version"]) == (False, 2)
+    assert (facts["passed"], facts["version"]) == (True, 2)
     assert contents(tmp_path / "releases") == before
+    monkeypatch.delenv("DVC_EXP_NAME")
+    assert deliver(params, tmp_path).moved, (
+        "what an experiment left in the cache is published by the next run"
+    )
+
+
+def test_a_candidate_for_another_head_is_stale(tmp_path: Path, params: Params) -> None:
+    publish(params, prepare(tmp_path))
+    stage(params, prepare(tmp_path, 1))
+    assert not is_stale(params, tmp_path)
+    shutil.rmtree(tmp_path / "releases")
+    assert is_stale(params, tmp_path)
+    assert publish(params, tmp_path)["version"] == 1, "built anew, on what is there"
+
+
+def test_a_rollback_is_not_undone_by_running_again(tmp_path: Path, params: Params) -> None:
+    for step in range(2):
+        publish(params, prepare(tmp_path, step))
+    store = ReleaseStore(tmp_path / "releases")
+    store.rollback(reason="worse on Mondays")
+    assert not is_stale(params, tmp_path)
+    assert not deliver(params, tmp_path).moved
+    head = store.head()
+    assert head is not None
+    assert head.version == 1
+
+
+def test_taken_back_it_can_be_published_again(tmp_path: Path, params: Params) -> None:
+    store = ReleaseStore(tmp_path / "releases")
+    for step in range(2):
+        stage(params, prepare(tmp_path, step))
+        delivered = deliver(params, tmp_path)
+        take_back(params, delivered, "the registry is down", tmp_path)
+        assert (store.head() and store.head().id) == delivered.before  # type: ignore[union-attr]
+        assert store.verify() == []
+        assert store.log()[-1]["kind"] == "undo"
+        assert deliver(params, tmp_path).moved
+    assert store.versions() == [1, 2]
+
+
+def test_forced_and_dry(tmp_path: Path, params: Params) -> None:
+    stage(params, prepare(tmp_path, refuse="accuracy"))
+    store = ReleaseStore(tmp_path / "releases")
+    assert deliver(params, tmp_path, dry_run=True).release is None
+    assert deliver(params, tmp_path).release is None
+    assert deliver(params, tmp_path, force="the exam is wrong").moved
+    assert deliver(params, tmp_path).release == store.head().id  # type: ignore[union-attr]
+    assert [entry["kind"] for entry in store.log()] == ["dry-run", "rejection", "publish"]
+    assert "forced: the exam is wrong; refused by accuracy" in store.log()[-1]["why"]
+
+
+def test_a_lease_that_was_overtaken_moves_nothing(tmp_path: Path, params: Params) -> None:
+    stage(params, prepare(tmp_path))
+    deliver(params, tmp_path, fence=7)
+    stage(params, prepare(tmp_path, 1))
+    with pytest.raises(Conflict, match="later training lease"):
+        deliver(params, tmp_path, fence=6)
+    assert deliver(params, tmp_path, fence=8).moved
+    assert ReleaseStore(tmp_path / "releases").fence("stable") == 8
 
 
 def test_a_catch_up_delta_is_rehearsed_too(tmp_path: Path, params: Params) -> None:

@@ -10,13 +10,17 @@ def evaluate(params: Params, root: Path = Path()) -> dict[str, object]:
     passed = params.evaluate.min_accuracy <= 0.9
     gate = {
         "name": "accuracy",
+        "kind": "gate",
         "passed": passed,
         "value": 0.9,
         "bound": params.evaluate.min_accuracy,
         "reason": "0.9",
     }
     save_json(root / "reports/metrics.json", {"accuracy": 0.9})
-    save_json(root / "reports/evaluation.json", {"metrics": {"accuracy": 0.9}, "gates": [gate]})
+    evaluation = {"metrics": {"accuracy": 0.9}, "exam": "e", "fingerprint": "f", "gates": [gate]}
+    save_json(root / "reports/evaluation.json", evaluation)
+    save_json(root / "reports/scope.json", {"threshold": None, "share": 0.95, "documents": 0})
+    save_json(root / "reports/drift.json", {"batch": None, "measures": [], "drifted": []})
     plots = root / "reports/plots"
     plots.mkdir(parents=True, exist_ok=True)
     (plots / "confusion.csv").write_text("actual,predicted\na,a\nb,a\n")

@@ -19,7 +19,8 @@ def ingest(params: Params, root: Path = Path()) -> dict[str, object]:
         calls.write(f"ingest {os.getpid()}\n")
     lines = [
         line
-        for path in sorted((root / params.ingest.inbox).iterdir())
+        for path in sorted((root / params.ingest.inbox).glob("[!_]*"))
+        if path.name <= (params.ingest.through or "~")
         for line in path.read_text().splitlines()
     ]
     (root / "data/corpus").mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Toy: conversion."""
 
 
-def convert(model: int) -> list[int]:
-    """Put it in a list."""
-    return [model]
+def convert(labels: list[str]) -> dict[str, dict[str, int]]:
+    """A model's page."""
+    return {"label2id": {label: number for number, label in enumerate(labels)}}

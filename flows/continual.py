@@ -1,0 +1,111 @@
+"""A batch arrives, and a better model is in service, exactly once.
+
+python -m flows.continual       or: the deployment `continual`, by event, by schedule, or `autoglm watch`
+
+The inbox is the truth and an event only a hint: every run takes all that is pending, in the order of arrival, one
+batch after the other, so lost, doubled and swapped events lead to the same chain of releases.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.events import emit_event
+from prefect.states import Completed, State
+
+from flows.begin import begin, tracked
+from flows.pipeline import stages
+from openautoglm.corpus import inbox as boxes
+from openautoglm.errors import NotPublished, SourceError, ValidationFailed
+from openautoglm.loop import Batch, Lease, Ledger
+from openautoglm.params import Params
+from tasks.deliver import LEDGER
+from tasks.lineage import entries, head_of, learnt, pin_batch
+
+TRIES = 3  # failed checks after which a batch is set aside
+ITS_OWN_FAULT = (ValidationFailed, SourceError)
+
+
+@flow(name="continual", log_prints=True, persist_result=False)
+def continual(why: str = "by hand") -> list[str] | State[list[str]]:
+    """Take every pending batch of the inbox, each exactly once, and publish what passes the gate.
+
+    Args:
+        why: what started this run; shown in the UI, changes nothing.
+    """
+    told: list[str] = []
+    with begin(may_be_empty=True) as lease:
+        ledger = catch_up()
+        while batch := ledger.take(lease.token):
+            told.append(_taken(batch, ledger, lease))
+            print(told[-1])
+            ledger = catch_up()
+        for what, reason in ledger.wanted().items():
+            emit_event(
+                f"autoglm.{what}.wanted", {"prefect.resource.id": "autoglm.inbox"}, payload={"why": reason}
+            )
+    return told or Completed(name="NothingNew", message="no batch was pending", data=[])
+
+
+@flow(name="batch", flow_run_name="{entry}", log_prints=True, persist_result=False)
+def one_batch(entry: str, fence: int) -> dict[str, float]:
+    """One batch through all stages; returns the seconds that each took.
+
+    Raises:
+        NotPublished: a gate said no.
+    """
+    with tracked():
+        pin_batch(entry)
+        steps, _ = stages(fence)
+        return {step.stage: step.seconds for step in steps}
+
+
+def catch_up(root: Path = Path()) -> Ledger:
+    """The ledger, brought up to the inbox as it is and to what the release in service learnt."""
+    params, ledger = Params.load(root / "params.yaml"), Ledger(root / LEDGER)
+    found, head = entries(params, root), head_of(params, root)
+    ledger.keep_only(found)
+    ledger.arrive(found)
+    if head:
+        ledger.learnt([entry for entry in learnt(head) or () if entry in found], head.id)
+    return ledger
+
+
+def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
+    """Run ``batch``, write into the ledger what became of it, and say so in one line."""
+    start, params = time.time(), Params.load()
+    try:
+        seconds = one_batch(batch.entry, lease.token)
+    except NotPublished as error:
+        ledger.finish(batch.entry, lease.token, "refused", why=str(error))
+        return f"{batch.entry}: {error}"
+    except ITS_OWN_FAULT as error:
+        return _failed(batch, ledger, lease, str(error))
+    except BaseException as error:  # not the batch's fault: it stays the next one
+        ledger.back(batch.entry, lease.token, f"{type(error).__name__}: {error}")
+        raise
+    head = head_of(params)
+    assert head is not None, "something was published"
+    ledger.finish(batch.entry, lease.token, "published", release=head.id, **seconds)
+    waited = {"waiting": start - batch.arrived} if batch.tries == 0 else {}
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in (waited | seconds).items() if value >= 0.05)
+    return f"{batch.entry}: published as {head.id}, {time.time() - batch.arrived:.1f} s after it arrived ({parts})"
+
+
+def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:
+    tries = ledger.postpone(batch.entry, lease.token, why)
+    if tries < TRIES:
+        time.sleep(2**tries)  # what it points to may still be on its way
+        return f"{batch.entry}: failed its checks, try {tries} of {TRIES}"
+    aside = boxes.set_aside(Path(Params.load().ingest.inbox), batch.entry, why)
+    ledger.finish(batch.entry, lease.token, "aside", why=why)
+    return f"{batch.entry}: failed its checks {tries} times, set aside in {aside}; put it right and ingest it again"
+
+
+if __name__ == "__main__":
+    from flows.begin import shell
+
+    sys.exit(shell(continual))

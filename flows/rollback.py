@@ -1,0 +1,28 @@
+"""Back to an earlier release, from Prefect's UI; on a command line: autoglm rollback."""
+
+from __future__ import annotations
+
+import os
+
+from prefect import flow
+
+from flows.server import ROOT
+from openautoglm.params import Params
+from tasks.deliver import store_of
+from tasks.tracking import champion
+
+
+@flow(name="rollback", log_prints=True, persist_result=False)
+def rollback(reason: str, to: str = "") -> str:
+    """Point the channel at an earlier release. No training, no download where a node still holds it.
+
+    Args:
+        reason: what was wrong; it is logged.
+        to: version or id; empty: the one before the release in service.
+    """
+    os.chdir(ROOT)
+    params = Params.load()
+    release = store_of(params).rollback(to or None, params.publish.channel, reason)
+    champion(params, ROOT)
+    print(f"{params.publish.channel} is at {release.id}")
+    return release.id

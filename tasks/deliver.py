@@ -1,0 +1,132 @@
+"""After `publish`: models/release → the release store, its pointer and MLflow's registry, exactly once.
+
+    python -m tasks publish          through DVC's door
+    deliver(params)                  through the flow's, also when the stage was cached
+
+The stage makes the candidate and its verdict, which DVC caches; what happens outside the checkout is here, is safe to
+repeat, and is left out inside a DVC experiment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openautoglm.files import load_json
+
+if TYPE_CHECKING:
+    from openautoglm.params import Params
+    from openautoglm.release import ReleaseStore
+
+CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
+LEDGER = Path(".autoglm/ledger.db")
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """release: id of what is in the store now, None: refused; before: what the channel pointed at; moved: this call did."""
+
+    release: str | None
+    before: str | None
+    moved: bool
+
+
+def is_stale(params: Params, root: Path = Path()) -> bool:
+    """Whether the cached candidate was made for another state of the store: then `publish` has to run again.
+
+    Its base and its comparison with the head are not among DVC's dependencies. What was ever on the channel stays as
+    it is: a rollback is not undone by running the pipeline again.
+    """
+    record, store = load_json(root / RESULT), store_of(params, root)
+    head = store.head(params.publish.channel)
+    if (head and head.id) == record["parent"]:
+        return False
+    known = store.find(record["fingerprint"])
+    return not (known and params.publish.channel in store.channels_of(known))
+
+
+def deliver(
+    params: Params, root: Path = Path(), *, fence: int | None = None, force: str = "", dry_run: bool = False
+) -> Delivered:
+    """Publish models/release if its gates agree, else log that it was refused.
+
+    Args:
+        fence: token of the training lease, which the pointer keeps.
+        force: a reason to publish although a gate says no; it is logged.
+        dry_run: log the verdict, and publish nothing.
+
+    Raises:
+        Conflict: somebody else published since the candidate was made.
+    """
+    record, store, channel = load_json(root / RESULT), store_of(params, root), params.publish.channel
+    head = store.head(channel)
+    before = head.id if head else None
+    known = store.find(record["fingerprint"])
+    if known and channel in store.channels_of(known) and (record["passed"] or _was_forced(store, known.id)):
+        return Delivered(known.id, before, False)
+    if dry_run:
+        store.note(
+            "dry-run", release=record["id"], channel=channel, why=record["reason"], passed=record["passed"]
+        )
+        return Delivered(None, before, False)
+    if not record["passed"] and not force:
+        store.reject(root / CANDIDATE, channel, record["reason"])
+        return Delivered(None, before, False)
+    why = record["reason"] if record["passed"] else f"forced: {force}; {record['reason']}"
+    release = store.publish(root / CANDIDATE, channel, why, fence=fence)
+    return Delivered(release.id, before, True)
+
+
+def _was_forced(store: ReleaseStore, release: str) -> bool:
+    moves = [entry for entry in store.log() if entry["kind"] == "publish" and entry["to"] == release]
+    return bool(moves) and str(moves[-1]["why"]).startswith("forced: ")
+
+
+def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
+    """What follows a publication: MLflow's registry, and the ledger. Where it fails, :func:`take_back` undoes the move.
+
+    Raises:
+        whatever MLflow or the disk raises.
+    """
+    from openautoglm.loop import Ledger
+    from tasks.tracking import register
+
+    if not delivered.moved or delivered.release is None:
+        return
+    register(params, root)
+    release = store_of(params, root).get(delivered.release)
+    Ledger(root / LEDGER).learnt(release.facts["data"].get("entries") or [], release.id)
+
+
+def take_back(params: Params, delivered: Delivered, why: str, root: Path = Path()) -> None:
+    """Point the channel at what it pointed at before, and log why; only where this delivery had moved it."""
+    if delivered.moved and delivered.release is not None:
+        store_of(params, root).take_back(delivered.release, delivered.before, params.publish.channel, why)
+
+
+def deliver_now(params: Params, root: Path = Path()) -> None:
+    """All of it, for a door without flows."""
+    if os.environ.get("DVC_EXP_NAME"):
+        return  # an experiment is compared, not served
+    delivered = deliver(params, root)
+    try:
+        settle(params, delivered, root)
+    except Exception as error:
+        take_back(params, delivered, f"{type(error).__name__}: {error}", root)
+        raise
+
+
+def store_of(params: Params, root: Path = Path()) -> ReleaseStore:
+    from openautoglm.release import ReleaseStore
+
+    store = params.publish.store
+    return ReleaseStore(store if "://" in store else str(root / store))
+
+
+def recorded(root: Path = Path()) -> Mapping[str, Any]:
+    """models/release.json: the candidate's id, verdict and sizes."""
+    found: Mapping[str, Any] = load_json(root / RESULT)
+    return found
