@@ -73,6 +73,11 @@ def fresh_dir(path: Path) -> Iterator[Path]:
     fsync_dir(path.parent)
 
 
+def located(root: Path, place: str) -> str:
+    """Where a folder or URL of params.yaml is: a URL as it stands, a path as seen from ``root``."""
+    return place if "://" in place else str(root / place)
+
+
 def sha256_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

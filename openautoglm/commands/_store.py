@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from openautoglm.errors import ReleaseError
+from openautoglm.commands._checkout import root
+from openautoglm.errors import ReleaseError, UserError
+from openautoglm.files import located
 from openautoglm.params import Params
 from openautoglm.release import ReleaseStore
 from openautoglm.release.signature import Trust
 
 
 def open_store(url: str | None, trust: Sequence[Path] = ()) -> tuple[ReleaseStore, str]:
-    """The store at ``url``, or the one that params.yaml names, and that file's channel.
+    """The store at ``url``, or the one that the checkout around us names, and its channel.
 
     With files of public keys in ``trust``, only releases that one of them signed come out of it.
 
@@ -21,10 +23,17 @@ def open_store(url: str | None, trust: Sequence[Path] = ()) -> tuple[ReleaseStor
     """
     if url:
         return ReleaseStore(url, Trust.load(trust)), "stable"
-    if not Path("params.yaml").is_file():
-        raise ReleaseError("which store? found no params.yaml here; give --store FOLDER-OR-URL")
-    publish = Params.load().publish
-    return ReleaseStore(publish.store, Trust.load(trust)), publish.channel
+    try:
+        folder = root()
+    except UserError as error:
+        raise ReleaseError(f"which store? {error}, or give --store FOLDER-OR-URL") from None
+    return store_of(folder, trust)
+
+
+def store_of(folder: Path, trust: Sequence[Path] = ()) -> tuple[ReleaseStore, str]:
+    """The store and the channel of the checkout ``folder``."""
+    publish = Params.load(folder / "params.yaml").publish
+    return ReleaseStore(located(folder, publish.store), Trust.load(trust)), publish.channel
 
 
 def megabytes(size: int | float) -> str:

@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     folder = root()
     params = Params.load(folder / "params.yaml")
     found = {
-        "release": _head(folder, params.publish.store, params.publish.channel),
+        "release": _head(folder),
         "channel": params.publish.channel,
         "inbox": _inbox(folder / params.ingest.inbox),
         "stages": _stages(folder),
@@ -63,10 +63,11 @@ def _told(found: Mapping[str, object]) -> list[str]:
     return lines + ([f"{name:<9} {url}" for name, url in live.items()] or ["servers   none; autoglm up"])
 
 
-def _head(folder: Path, store: str, channel: str) -> str | None:
-    from openautoglm.release import ReleaseStore
+def _head(folder: Path) -> str | None:
+    from openautoglm.commands._store import store_of
 
-    release = ReleaseStore(store if "://" in store else str(folder / store)).head(channel)
+    store, channel = store_of(folder)
+    release = store.head(channel)
     return None if release is None else str(release.id)
 
 

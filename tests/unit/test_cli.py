@@ -74,6 +74,32 @@ def test_outside_a_checkout(
     assert "not in an Open-AutoGLM checkout" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["versions"], ["verify"], ["gc"], ["status"]])
+def test_the_checkout_is_found_from_below(
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    from openautoglm.commands import status
+
+    monkeypatch.setattr(status, "_stages", lambda folder: {})  # needs the checkout's own tasks
+    (checkout / "docs/img").mkdir(parents=True)
+    monkeypatch.chdir(checkout / "docs/img")
+
+    assert leave(*arguments) == 0
+    told = capsys.readouterr().out
+    assert str(checkout / "releases") in told or arguments[0] in ("gc", "status")
+
+
+def test_without_a_checkout_a_store_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert leave("versions") == 2
+    assert "which store?" in capsys.readouterr().err
+
+
 def test_run_changes_params_fills_the_inbox_and_starts_the_flow(
     checkout: Path, started: list[tuple[str, ...]]
 ) -> None:
