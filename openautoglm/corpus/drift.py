@@ -20,7 +20,7 @@ from openautoglm.corpus.document import Corpus
 from openautoglm.corpus.measures import word_counts
 
 SMOOTHING = 0.5  # added to each bin's count, as an empty bin has no logarithm
-LENGTH_BINS = 10
+BINS = 10
 MOST_NEW_WORDS = 10  # examples
 
 
@@ -51,7 +51,7 @@ def drift(reference: Corpus, newest: Corpus, batch: str) -> Drift:
         documents=len(newest),
         reference_documents=len(reference),
         label_psi=round(psi(_label_counts(reference, known), _label_counts(newest, known)), 6),
-        length_psi=round(_length_psi(_lengths(reference), _lengths(newest)), 6),
+        length_psi=round(psi_of_values(_lengths(reference), _lengths(newest)), 6),
         oov=round(oov, 6),
         new_labels=tuple(new_labels),
         new_words=new_words,
@@ -78,9 +78,9 @@ def _lengths(corpus: Corpus) -> npt.NDArray[np.float64]:
     return np.asarray(word_counts(corpus.table["text"]).to_numpy(), float)
 
 
-def _length_psi(reference: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]) -> float:
-    """Over the reference's tenths: bins that each hold about as many of its texts."""
-    edges = np.unique(np.quantile(reference, np.linspace(0, 1, LENGTH_BINS + 1)[1:-1]))
+def psi_of_values(reference: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]) -> float:
+    """Index of two sets of numbers [n] and [m], over the reference's tenths: bins that hold about as many of it each."""
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
     bins = len(edges) + 1
     p = np.bincount(np.searchsorted(edges, reference, side="left"), minlength=bins)
     q = np.bincount(np.searchsorted(edges, observed, side="left"), minlength=bins)

@@ -15,9 +15,10 @@ from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
 from openautoglm.evaluate.continual import class_groups
-from openautoglm.evaluate.predict import Floats, predict_logits, predict_with_ablation
+from openautoglm.evaluate.predict import Floats, predict_with_ablation, predict_with_features
 from openautoglm.graph import GraphBatch
 from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.scope import score
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,29 @@ class Answers:
     right: m.Bools
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Reading:
+    """What a model made of texts: logits [D, C], and the features [D, H] that they come from."""
+
+    logits: Floats
+    features: Floats
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def __repr__(self) -> str:
+        return f"Reading({len(self)} texts, {self.logits.shape[1]} labels)"
+
+    def take(self, rows: Sequence[int]) -> Reading:
+        return Reading(self.logits[list(rows)], self.features[list(rows)])
+
+    def plus(self, other: Reading) -> Reading:
+        return Reading(*(np.concatenate(pair) for pair in zip(self._arrays(), other._arrays(), strict=True)))
+
+    def _arrays(self) -> tuple[Floats, Floats]:
+        return self.logits, self.features
+
+
 @dataclass(frozen=True)
 class Exam:
     """The test documents with their classes as numbers, and the answers of everybody who sat it.
@@ -35,7 +59,8 @@ class Exam:
     names: the checkpoint's labels first, in the order of its logits, then labels that only the exam has.
     probabilities [D, C] are the checkpoint's; a document whose logits are not finite counts as undecided.
     parent_metrics: accuracy, macro_f1 and ece of the parent on the whole exam, empty without a parent.
-    groups: {label: the batch that it first came with}.
+    groups: {label: the batch that it first came with}. scores [D]: see :func:`openautoglm.model.scope.score`.
+    parent_reading: the parent's, of the whole exam.
     """
 
     test: Corpus
@@ -52,6 +77,8 @@ class Exam:
     baselines: dict[str, Answers]
     notes: list[str]
     groups: dict[str, str] = field(default_factory=dict)
+    scores: m.Reals = field(default_factory=lambda: np.zeros(0))
+    parent_reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.test)
@@ -90,9 +117,11 @@ def sit(
 
     logits, text_logits = predict_with_ablation(checkpoint, test, graphs)
     (logits, not_finite), (text_logits, _) = finite(logits), finite(text_logits)
-    parent_answers, parent_metrics = None, dict[str, float]()
+    parent_answers, parent_metrics, reading = None, dict[str, float](), None
     if parent:
-        parent_logits, _ = finite(predict_logits(parent, test, graphs))
+        parent_logits, features = predict_with_features(parent, test, graphs)
+        reading = Reading(finite(parent_logits)[0], finite(features)[0])
+        parent_logits = reading.logits
         parent_answers = answers(answered(parent_logits, parent.config.labels))
         parent_metrics = scores(actual, parent_answers, m.softmax(parent_logits))
     rivals = []
@@ -114,6 +143,8 @@ def sit(
         baselines={rival.name: answers(rival.predicted) for rival in rivals},
         notes=[rival.note for rival in rivals if rival.note],
         groups=class_groups(corpus),
+        scores=score(logits),
+        parent_reading=reading,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -25,10 +26,12 @@ def judge(
     parent: str | None,
     lineage: dict[str, str | None],
     max_forgetting: float = 1.0,
+    more: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """``parent``: its release id, None for a first release. ``lineage``: fingerprints of what was examined.
 
-    ``max_forgetting``: accuracy (0-1) that the classes of one batch may lose against the parent.
+    ``max_forgetting``: accuracy (0-1) that the classes of one batch may lose against the parent. ``more``: flat metrics
+    that were measured beside the exam.
     """
     own = scores(exam.actual, exam.model, exam.probabilities)
     compared = _compare(exam, params)
@@ -52,6 +55,7 @@ def judge(
             **own,
             **_others_scores(exam, compared),
             **groups,
+            **(more or {}),
         },
         parent_metrics=exam.parent_metrics,
         gates=verdict(measured, params),

@@ -51,11 +51,21 @@ def predict_logits(
     return _run(model, _encoded(checkpoint, corpus, graphs), batch_size, with_text=False)[0]
 
 
+def predict_with_features(
+    checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, *, batch_size: int = BATCH_SIZE
+) -> tuple[Floats, Floats]:
+    """``predict_logits`` [D, C], and the features [D, H] that the task head read, in one pass."""
+    logits, _, features = _run(
+        checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=False
+    )
+    return logits, features
+
+
 def predict_with_ablation(
     checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, *, batch_size: int = BATCH_SIZE
 ) -> tuple[Floats, Floats]:
     """``predict_logits`` with the graph and without it in one pass over the backbone, twice [D, C]."""
-    return _run(checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=True)
+    return _run(checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=True)[:2]
 
 
 def _encoded(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch) -> EncodedCorpus:
@@ -71,19 +81,22 @@ def _encoded(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch) -> Enco
 @torch.inference_mode()
 def _run(
     model: AutoGLMModel, corpus: EncodedCorpus, batch_size: int, with_text: bool
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:
+    """Logits [D, C], those without the graph [D, C] (the same array where none are asked for), features [D, H]."""
     device = choose_device()
     model.to(device)
     logits = np.zeros((len(corpus), len(model.config.labels)), dtype=np.float32)
     text_only = np.zeros_like(logits) if with_text and model.use_graph else logits
-    with _text_features(model) as features:
+    features = np.zeros((len(corpus), model.config.backbone_config["hidden_size"]), dtype=np.float32)
+    with _text_features(model) as of_text:
         for rows in batches(corpus.lengths, batch_size):
             inputs = {name: tensor.to(device) for name, tensor in collate(corpus, rows).items()}
-            logits[rows] = model(**inputs).logits.cpu().numpy()
+            out = model(**inputs)
+            logits[rows], features[rows] = out.logits.cpu().numpy(), out.features.cpu().numpy()
             if text_only is not logits:
-                text_only[rows] = model.adapter(features[-1]).cpu().numpy()
-            features.clear()
-    return logits, text_only
+                text_only[rows] = model.adapter(of_text[-1]).cpu().numpy()
+            of_text.clear()
+    return logits, text_only, features
 
 
 @contextmanager

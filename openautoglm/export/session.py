@@ -4,7 +4,8 @@
     session.predict(["my card has not arrived"])[0].label
 
 A folder holds model.onnx, model.safetensors, config.json, tokenizer.json, tokenizer_config.json, vocabulary.json (how
-texts were parsed, with the co-occurrence of the training texts) and canary.json.
+texts were parsed, with the co-occurrence of the training texts), canary.json and scope.json (from which score on a text
+belongs to a class; releases of earlier versions have none).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from openautoglm.errors import Corrupt, UserError
 from openautoglm.files import load_json, sha256_file
 from openautoglm.graph import GraphBatch, GraphBuilder, SemanticGraph
 from openautoglm.model.encode import EncodedCorpus, collate_arrays, encode
+from openautoglm.model.scope import SCOPE, Scope, score
 from openautoglm.model.tokenizer import WordPieces
 
 if TYPE_CHECKING:
@@ -38,13 +40,19 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """``top``: the likeliest labels with their probabilities (0-1), best first; ``graph``: what the parser saw."""
+    """``top``: the likeliest labels with their probabilities (0-1), best first; ``graph``: what the parser saw.
+
+    ``in_scope``: False where the text seems to belong to no class, None where the release does not say from which
+    ``score`` (:func:`openautoglm.model.scope.score`) on it does.
+    """
 
     text: str
     label: str
     probability: float
     top: tuple[tuple[str, float], ...]
     graph: SemanticGraph
+    score: float
+    in_scope: bool | None
 
     @property
     def phrases(self) -> list[str]:
@@ -59,6 +67,8 @@ class Prediction:
             "text": self.text,
             "label": self.label,
             "probability": self.probability,
+            "in_scope": self.in_scope,
+            "score": self.score,
             "top": [{"label": label, "probability": probability} for label, probability in self.top],
             "phrases": self.phrases,
             "relations": [list(relation) for relation in self.relations],
@@ -87,6 +97,7 @@ class Session:
         same = like is not None and like._cutting == self._cutting
         self.tokenizer: WordPieces = like.tokenizer if like and same else WordPieces.load(folder)
         self.builder = GraphBuilder.load(folder / VOCABULARY)
+        self.scope = Scope.load(folder / SCOPE) if (folder / SCOPE).is_file() else None
         self._onnx = open_onnx(folder / GRAPH, threads)
         self._inputs = {value.name for value in self._onnx.get_inputs()}
 
@@ -98,9 +109,10 @@ class Session:
         if not texts:
             return []
         graphs = self.builder.build(texts)
-        probabilities = softmax(self.logits(self.encode(texts, graphs)))
+        logits = self.logits(self.encode(texts, graphs))
+        probabilities, scores = softmax(logits), score(logits)
         return [
-            self._prediction(text, graphs.graph(row), probabilities[row], top)
+            self._prediction(text, graphs.graph(row), probabilities[row], float(scores[row]), top)
             for row, text in enumerate(texts)
         ]
 
@@ -125,10 +137,16 @@ class Session:
         logits: Floats = found[0]
         return logits
 
-    def _prediction(self, text: str, graph: SemanticGraph, probabilities: Floats, top: int) -> Prediction:
+    def _prediction(
+        self, text: str, graph: SemanticGraph, probabilities: Floats, score: float, top: int
+    ) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[: max(top, 1)]
         best = tuple((self.labels[index], float(probabilities[index])) for index in order)
-        return Prediction(text, best[0][0], best[0][1], best, graph)
+        return Prediction(text, best[0][0], best[0][1], best, graph, score, self._in_scope(score))
+
+    def _in_scope(self, score: float) -> bool | None:
+        threshold = self.scope.threshold if self.scope else None
+        return None if threshold is None else score >= threshold
 
 
 def open_onnx(path: Path, threads: int = 0) -> Any:

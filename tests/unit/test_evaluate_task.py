@@ -87,7 +87,13 @@ def test_report_says_what_was_found_and_loads_nothing(root: Path):
 
 def test_report_takes_up_the_release_when_it_is_this_evaluations(root: Path):
     evaluation = Evaluation.load(root / "reports/evaluation.json")
-    release = {"id": "v000001-abcdefabcdef", "published": True, "kind": "full", "gates": evaluation.gates}
+    release = {
+        "id": "v000001-abcdefabcdef",
+        "published": True,
+        "passed": True,
+        "kind": "full",
+        "gates": evaluation.gates,
+    }
     (root / "models/release.json").write_text(json.dumps({**release, "metrics": {"evaluation": "another"}}))
     assert "v000001-abcdefabcdef" not in write_report(root).read_text()
     metrics = {"evaluation": evaluation.fingerprint}
@@ -117,6 +123,7 @@ def test_against_a_parent_that_lacks_a_class(tmp_path: Path, monkeypatch: pytest
     toy_root(tmp_path)
     toy_checkpoint(tmp_path / "parent", LABELS[:2], seed=3)
     monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
+    monkeypatch.setattr("tasks.parent.parent_batches", lambda params, root: ["0001-first"])
     params = toy_params()
     params = params.model_copy(
         update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}
@@ -181,6 +188,7 @@ def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, mon
             model.adapter.linear.bias.copy_(torch.eye(3)[winner])
         Checkpoint.save(path, model, checkpoint.tokenizer(), {})
     monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
+    monkeypatch.setattr("tasks.parent.parent_batches", lambda params, root: ["0001-first"])
     params = toy_params()
     params = params.model_copy(
         update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}

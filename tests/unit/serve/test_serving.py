@@ -75,7 +75,7 @@ def test_the_routes(store: ReleaseStore, versions: list[Path], tmp_path: Path) -
         client = server.client()
         status, answer = client.predict(TEXT, "hello")
         assert (status, answer["release"], len(answer["answers"])) == (200, first.id, 2)
-        assert answer["answers"][0].keys() == {"label", "probability"}
+        assert answer["answers"][0].keys() == {"label", "probability", "in_scope", "score"}
         status, version = client.ask("GET", "/version")
         assert (status, version["release"], version["labels"][0]) == (200, first.id, "card_arrival")
         for expected, method, path, body, told in (

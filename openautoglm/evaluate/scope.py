@@ -1,0 +1,86 @@
+"""Out of scope: the threshold from the valid split, and how well it tells what belongs to no class.
+
+    kept, others = by_scope(corpus, graphs, params.evaluate.oos_label)
+    scope = fit_scope(checkpoint, *kept, share=0.95)
+    scope_metrics(scope, exam, score(predict_logits(checkpoint, *others)))
+
+Documents with the out-of-scope label are never a class: validate takes them out of the train split, and the exam is
+sat without them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from openautoglm.corpus import Corpus
+from openautoglm.evaluate import metrics as m
+from openautoglm.evaluate.exam import Exam, finite
+from openautoglm.evaluate.predict import predict_logits
+from openautoglm.graph import GraphBatch
+from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.scope import Scope
+
+Documents = tuple[Corpus, GraphBatch]
+MOST = 500  # valid documents that the threshold is set on; more cost seconds and move it by less than chance does
+
+
+def by_scope(corpus: Corpus, graphs: GraphBatch, label: str | None) -> tuple[Documents, Documents]:
+    """(all that has a class, the test documents whose label is the out-of-scope one)."""
+    if label is None:
+        return (corpus, graphs), chosen(corpus, graphs, np.zeros(0, np.int64))
+    out = np.array([found == label for found in corpus.column("label")], dtype=bool)
+    test = np.array([split == "test" for split in corpus.column("split")], dtype=bool)
+    return (
+        chosen(corpus, graphs, np.flatnonzero(~out)),
+        chosen(corpus, graphs, np.flatnonzero(out & test)),
+    )
+
+
+def fit_scope(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, share: float) -> Scope:
+    """The threshold that keeps ``share`` (0-1) of the valid documents whose class the checkpoint knows.
+
+    Which documents and in which order follows from their ids: the order of arrival leaves no trace in a release.
+    """
+    known = set(checkpoint.config.labels)
+    columns = (corpus.column(name) for name in ("split", "label", "doc_id"))
+    found = [
+        (doc_id, row)
+        for row, (split, label, doc_id) in enumerate(zip(*columns, strict=True))
+        if split == "valid" and label in known
+    ]
+    rows = [row for _, row in by_hash(found)[:MOST]]
+    logits, _ = finite(predict_logits(checkpoint, *chosen(corpus, graphs, np.array(rows, np.int64))))
+    return Scope.fit(logits, share)
+
+
+def scope_metrics(scope: Scope, exam: Exam, out_of_scope: m.Reals) -> dict[str, float]:
+    """Flat: threshold, share of the exam's documents that it rejects, and, where the data has out-of-scope documents
+    (their scores [D]), how many, AUROC and the share of them that it rejects. What was not measured is not there.
+    """
+    kept = scope.holds(exam.scores)
+    found: dict[str, float] = {}
+    if scope.threshold is not None:
+        found |= {"in_scope_threshold": scope.threshold, "false_rejections": m.share(~kept)}
+    if len(out_of_scope) and len(exam):
+        found |= {"oos_documents": len(out_of_scope), "oos_auroc": auroc(exam.scores, out_of_scope)}
+        if scope.threshold is not None:
+            found["oos_recall"] = m.share(~scope.holds(out_of_scope))
+    return found
+
+
+def auroc(higher: m.Reals, lower: m.Reals) -> float:
+    """The chance (0-1) that one of ``higher`` lies above one of ``lower``, a tie being half; neither empty."""
+    ordered = np.sort(higher)
+    below, upto = (np.searchsorted(ordered, lower, side=side) for side in ("left", "right"))
+    return float(1.0 - (below + upto).mean() / (2.0 * len(ordered)))
+
+
+def by_hash(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """(doc_id, row) in an order that looks random and depends on the ids alone."""
+    return sorted(named, key=lambda item: hashlib.sha256(item[0].encode()).digest())
+
+
+def chosen(corpus: Corpus, graphs: GraphBatch, rows: m.Ints) -> Documents:
+    return Corpus(corpus.table.take(rows)), graphs.select(rows)
