@@ -31,7 +31,7 @@ def command(text: str) -> None:
     else:
         _batches.put(folder, str(first))
         program(["-m", "flows.pipeline", "--then", str(second.resolve())])
-    click.echo("\n".join(["", *_releases(folder), *_answer(folder, text)]))
+    click.echo("\n".join(["", *_releases(folder), *_answer(text)]))
 
 
 def _sample(folder: Path) -> tuple[Path, Path]:
@@ -85,8 +85,14 @@ def _size(newest: dict[str, Any]) -> list[str]:
     return [f"delta {delta / 1e6:.2f} MB of {full / 1e6:.2f} MB ({delta / full:.1%})"]
 
 
-def _answer(folder: Path, text: str) -> list[str]:
+def _answer(text: str) -> list[str]:
+    from openautoglm.commands._answer import in_service
     from openautoglm.export.session import Session
 
-    answer = Session(folder / "models/onnx").predict([text])[0]
-    return ["", text, f"  -> {answer.label} ({answer.probability:.1%}), seen: {', '.join(answer.phrases)}"]
+    asked = in_service()
+    answer = Session(asked.folder).predict([text])[0]
+    return [
+        "",
+        text,
+        f"  {asked.name} -> {answer.label} ({answer.probability:.1%}), seen: {', '.join(answer.phrases)}",
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openautoglm.commands._answer import model_option, open_session
+from openautoglm.commands._answer import find_model, model_option
 
 if TYPE_CHECKING:
     from openautoglm.export.session import Prediction
@@ -19,10 +19,17 @@ _BAR = 24  # cells
 @click.argument("text")
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(text: str, model: str, as_json: bool) -> None:
-    """Answer one TEXT with onnxruntime: its label, the next likeliest, the phrases and relations seen."""
-    answer = open_session(model).predict([text])[0]
-    click.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=2) if as_json else shown(answer))
+def command(text: str, model: str | None, as_json: bool) -> None:
+    """Answer one TEXT with the release in service: its label, the next likeliest, the phrases and relations seen."""
+    from openautoglm.export.session import Session
+
+    asked = find_model(model)
+    answer = Session(asked.folder).predict([text])[0]
+    if as_json:
+        click.echo(json.dumps({"release": asked.release, **answer.to_json()}, ensure_ascii=False, indent=2))
+        return
+    click.echo(asked.name, err=True)
+    click.echo(shown(answer))
 
 
 def shown(answer: Prediction) -> str:
