@@ -1,7 +1,8 @@
 """The node over HTTP: /predict, /health, /version, /refresh.
 
     POST /predict {"texts": ["my card has not arrived"]}
-    → {"release": "v000002-...", "answers": [{"label": "card_arrival", "probability": 0.97}]}
+    → {"release": "v000002-...",
+       "answers": [{"label": "card_arrival", "probability": 0.97, "in_scope": true, "score": 11.8}]}
 
 Every error is one JSON object with one line: {"error": "..."}.
 """
@@ -65,6 +66,8 @@ class Question(BaseModel):
 class Answer(BaseModel):
     label: str
     probability: float
+    in_scope: bool | None
+    score: float
 
 
 class Answers(BaseModel):
@@ -82,7 +85,10 @@ def create_app(node: Node) -> FastAPI:
     async def predict(question: Question) -> Answers:
         check(question, node.limits)
         answered = await _ask(node, pool, question.texts)
-        answers = [Answer(label=one.label, probability=one.probability) for one in answered.predictions]
+        answers = [
+            Answer(label=one.label, probability=one.probability, in_scope=one.in_scope, score=one.score)
+            for one in answered.predictions
+        ]
         return Answers(release=answered.release, answers=answers)
 
     @app.get("/health")
