@@ -83,8 +83,8 @@ def training(rows: list[Row]) -> str:
 
     def draw(axes: Axes) -> None:
         for split, colour in (("train", MUTED), ("valid", ACCENT)):
-            found = [row for row in rows if row["split"] == split and row["loss"] is not None]
-            x, y = [row["epoch"] for row in found], [row["loss"] for row in found]
+            found = [row for row in rows if row[f"{split}_loss"] is not None]
+            x, y = [row["epoch"] for row in found], [row[f"{split}_loss"] for row in found]
             if found:
                 axes.plot(x, y, "o-", color=colour, markersize=5, linewidth=2, label=split)
         axes.set_xticks(sorted({row["epoch"] for row in rows}))

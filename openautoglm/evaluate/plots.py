@@ -13,10 +13,11 @@ from openautoglm.evaluate.evaluation import Evaluation, rounded
 from openautoglm.evaluate.exam import Exam
 from openautoglm.files import fresh_dir, save_json
 
+TRAINING = ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
 COLUMNS = {
     "confusion.csv": ("actual", "predicted", "doc_id"),
     "reliability.csv": ("confidence", "accuracy", "count"),
-    "training.csv": ("epoch", "step", "split", "loss", "accuracy"),
+    "training.csv": ("epoch", "step", *TRAINING),
     "slices.csv": ("slice", "accuracy", "count"),
     "per_class.csv": ("label", "precision", "recall", "f1", "support"),
 }
@@ -38,25 +39,18 @@ def write_plots(evaluation: Evaluation, exam: Exam, reports: Path) -> None:
 
 
 def training_rows(path: Path) -> list[dict[str, Any]]:
-    """A row per epoch and split of ``training.jsonl``; what a line does not say is left empty, no file gives none."""
+    """A row per epoch of ``training.jsonl``; what a line does not say is left empty, no file gives none.
+
+    A column per curve: DVC joins the points of one column, whatever they belong to, to one line.
+    """
     if not path.is_file():
         return []
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         found = json.loads(line)
-        for split in ("train", "valid"):
-            loss, accuracy = found.get(f"{split}_loss"), found.get(f"{split}_accuracy")
-            if loss is not None or accuracy is not None:
-                epoch = found.get("epoch", number)
-                rows.append(
-                    {
-                        "epoch": epoch,
-                        "step": found.get("step", epoch),
-                        "split": split,
-                        "loss": loss,
-                        "accuracy": accuracy,
-                    }
-                )
+        epoch = found.get("epoch", number)
+        row = {"epoch": epoch, "step": found.get("step", epoch)}
+        rows.append(row | {name: found.get(name) for name in TRAINING})
     return rows
 
 

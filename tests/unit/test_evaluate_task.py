@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "evaluate"))
 from toy_exam import WORDS, toy_checkpoint, toy_params, toy_root
 
 from openautoglm.evaluate import Evaluation
+from openautoglm.evaluate.plots import TRAINING
 from openautoglm.evaluate.report import write_report
 from tasks.evaluate import evaluate
 
@@ -61,7 +62,7 @@ def test_metrics_are_flat_numbers(root: Path):
     [
         ("confusion.csv", ["actual", "predicted", "doc_id"], 24),
         ("reliability.csv", ["confidence", "accuracy", "count"], None),
-        ("training.csv", ["epoch", "step", "split", "loss", "accuracy"], 0),
+        ("training.csv", ["epoch", "step", *TRAINING], 0),
         ("slices.csv", ["slice", "accuracy", "count"], None),
         ("per_class.csv", ["label", "precision", "recall", "f1", "support"], None),
     ],

@@ -135,9 +135,22 @@ def test_training_rows_take_what_is_there(tmp_path: Path):
         '{"epoch": 1, "step": 9, "train_loss": 2.0, "valid_loss": 1.5, "valid_accuracy": 0.5}\n{"train_loss": 1.0}\n'
     )
     assert training_rows(path) == [
-        {"epoch": 1, "step": 9, "split": "train", "loss": 2.0, "accuracy": None},
-        {"epoch": 1, "step": 9, "split": "valid", "loss": 1.5, "accuracy": 0.5},
-        {"epoch": 2, "step": 2, "split": "train", "loss": 1.0, "accuracy": None},
+        {
+            "epoch": 1,
+            "step": 9,
+            "train_loss": 2.0,
+            "valid_loss": 1.5,
+            "train_accuracy": None,
+            "valid_accuracy": 0.5,
+        },
+        {
+            "epoch": 2,
+            "step": 2,
+            "train_loss": 1.0,
+            "valid_loss": None,
+            "train_accuracy": None,
+            "valid_accuracy": None,
+        },
     ]
 
 

@@ -25,8 +25,6 @@ def evaluate(params: Params, root: Path = Path()) -> dict[str, object]:
     plots.mkdir(parents=True, exist_ok=True)
     (plots / "confusion.csv").write_text("actual,predicted\na,a\nb,a\n")
     (plots / "reliability.csv").write_text("confidence,accuracy,count\n0.5,0.4,3\n0.9,0.9,5\n")
-    (plots / "training.csv").write_text(
-        "epoch,step,split,loss,accuracy\n1,1,train,0.5,0.6\n1,2,train,0.4,0.7\n"
-    )
+    (plots / "training.csv").write_text("epoch,step,train_loss,valid_loss\n1,1,0.5,0.6\n1,2,0.4,0.7\n")
     (plots / "slices.csv").write_text("slice,accuracy,count\nshort,0.9,3\n")
     return {"accuracy": 0.9}
