@@ -94,6 +94,7 @@ def view(root: Path) -> dict[str, Any]:
         "scope": _optional(root / "reports/scope.json"),
         "data_docs": _data_docs(root),
         "parity": parity,
+        "latencies": _latencies(root / "reports/latency.json"),
     }
 
 
@@ -142,6 +143,22 @@ def _data_docs(root: Path) -> str:
     reports = root / "reports"
     found = sorted(reports.glob("data_docs/**/index.html"), key=lambda path: (len(path.parts), path))
     return found[0].relative_to(reports).as_posix() if found else ""
+
+
+def _latencies(path: Path) -> list[dict[str, Any]]:
+    """{batch, tokens, times: [(name, milliseconds, ratio to torch)]} a batch size, torch first; none without the file."""
+    return [
+        {
+            "batch": int(row["batch"]),
+            "tokens": int(row["tokens"]),
+            "times": [
+                (name, row[f"{name}_ms"], row.get(f"{name}_ratio"))
+                for name in ("torch", "onnx", "int8")
+                if f"{name}_ms" in row
+            ],
+        }
+        for row in _optional(path).get("milliseconds", [])
+    ]
 
 
 def _optional(path: Path) -> dict[str, Any]:

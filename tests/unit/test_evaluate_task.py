@@ -86,6 +86,30 @@ def test_report_says_what_was_found_and_loads_nothing(root: Path):
     assert not re.search(r"https?://|//cdn|<link|src=", page)
 
 
+def test_report_shows_latencies_where_they_were_measured(root: Path):
+    assert "latencies" not in write_report(root).read_text()
+    row = {
+        "batch": 8.0,
+        "tokens": 17.0,
+        "torch_ms": 40.0,
+        "onnx_ms": 16.04,
+        "onnx_ratio": 2.49,
+        "int8_ms": 8.0,
+        "int8_ratio": 5.0,
+    }
+    path = root / "reports/latency.json"
+    path.write_text(json.dumps({"milliseconds": [row, row | {"batch": 32.0}]}))
+    try:
+        page = " ".join(write_report(root).read_text().split())
+    finally:
+        path.unlink()
+    found = re.search(r'<table class="latencies">.*?</table>', page)
+    assert found
+    cells = re.findall(r">([^<>]*\w[^<>]*)<", found[0])
+    assert cells[:4] == ["Milliseconds a batch of", "torch", "onnx", "int8"]
+    assert cells[4:11] == ["8", " of 17 tokens", "40.0", "16.0", " 2.5×", "8.0", " 5.0×"]
+
+
 def test_report_takes_up_the_release_when_it_is_this_evaluations(root: Path):
     evaluation = Evaluation.load(root / "reports/evaluation.json")
     release = {
