@@ -58,5 +58,5 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert Scope.load(tmp_path / "scope.json") == scope
     for wrong in ("{}", "[1]", "what"):
         (tmp_path / "scope.json").write_text(wrong)
-        with pytest.raises(Corrupt, match="scope.json"):
+        with pytest.raises(Corrupt, match=r"scope\.json"):
             Scope.load(tmp_path / "scope.json")
