@@ -20,7 +20,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.corpus import Corpus
     from openautoglm.evaluate.drift import measure
     from openautoglm.evaluate.exam import sit
-    from openautoglm.evaluate.judge import judge
+    from openautoglm.evaluate.judge import graph_metrics, judge
     from openautoglm.evaluate.plots import write_plots
     from openautoglm.evaluate.predict import predict_logits
     from openautoglm.evaluate.report import write_report
@@ -63,7 +63,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         params.train.parent if parent else None,
         lineage,
         params.continual.max_forgetting,
-        scope_metrics(scope, exam, score(predict_logits(checkpoint, *others))),
+        scope_metrics(scope, exam, score(predict_logits(checkpoint, *others))) | graph_metrics(graphs),
     )
     scope.save(root / "reports" / SCOPE)
     drift.save(root / "reports/drift.json")

@@ -122,10 +122,14 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
             **evaluation["metrics"],
             "exam": evaluation["exam"],
             "evaluation": evaluation["fingerprint"],
+            "recall": {
+                row["label"]: row["recall"] for row in evaluation.get("classes") or [] if row["support"]
+            },
         },
         "data": {
             **{name: training.get(name) for name in names},
             "entries": entries(params, root, params.ingest.through),
+            "drift": _drift(root / "reports/drift.json"),
         },
         "params": params.model_dump(by_alias=True, mode="json"),
         "dvc_lock": _dvc_lock(root / "dvc.lock"),
@@ -134,6 +138,17 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         "canary": load_json(root / ONNX / "canary.json"),
         "labels": sorted(config["label2id"]),
     }
+
+
+def _drift(path: Path) -> dict[str, Any] | None:
+    """What evaluate measured of the newest batch: {batch, measures: {name: [value, bound]}}."""
+    from openautoglm.files import load_json
+
+    found = load_json(path) if path.is_file() else {}
+    if not found.get("batch"):
+        return None
+    measures = {row["name"]: [row["value"], row["bound"]] for row in found["measures"]}
+    return {"batch": found["batch"], "measures": measures}
 
 
 def _dvc_lock(path: Path) -> dict[str, dict[str, str]]:

@@ -3,16 +3,28 @@
     chain = Chain.of([release.metrics for release in releases])
     chain.average_accuracy, chain.backward_transfer, chain.forgetting
 
-A group is the classes that first came with one batch. R[i][j] is the accuracy on group j after batch i; a group that is
-not there yet is NaN. Average accuracy, backward and forward transfer as in GEM (Lopez-Paz and Ranzato 2017, arXiv
-1706.08840), forgetting as in Chaudhry et al. 2018 (arXiv 1801.10112).
+R[i][j] is the accuracy on group j after release i; a group that is not there yet is NaN. Two kinds of groups stand in
+an evaluation's flat metrics, so that the chain's matrix is read from the manifests alone:
+
+    batch/<name>    the test documents that came with a batch; a split is never rolled again, so they stay the same
+    group/<name>    the test documents of the classes that first came with a batch, whichever batch brought them
+    before/<name>   batch/<name> of the version that was trained on from: R[j-1][j], since both sit the same exam
+
+With T the last row, d(j) the row of group j's own batch, N groups (Lopez-Paz and Ranzato 2017, GEM, arXiv 1706.08840,
+equations 2 to 4; forgetting: Chaudhry et al. 2018, arXiv 1801.10112, equation 3):
+
+    average accuracy    1/N     sum over j          R[T][j]
+    backward transfer   1/(N-1) sum over j < N      R[T][j] - R[d(j)][j]
+    forward transfer    1/(N-1) sum over j > 1      R[d(j)-1][j] - b[j]       b: an untrained model, which answers nothing: 0
+    forgetting          1/(N-1) sum over j < N      max over i < T of R[i][j] - R[T][j]
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +32,7 @@ from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 
 PREFIX = "group/"  # of a group's accuracy in the flat metrics of an evaluation
+BATCH, BEFORE = "batch/", "before/"
 
 
 def class_groups(corpus: Corpus) -> dict[str, str]:
@@ -47,23 +60,54 @@ def group_scores(
     return {f"{PREFIX}{group}": m.share(right[mask]) for group, mask in masks.items()}
 
 
+def batch_scores(batches: Sequence[str], right: m.Bools, before: m.Bools | None) -> dict[str, float]:
+    """Flat metrics: accuracy on the documents of each batch, ours and that of the version ``before``.
+
+    ``batches``: of each document [D]; ``right``, ``before``: whose answers are right [D], None: nobody was before.
+    """
+    of_batch, found = np.array(batches, dtype=object), dict[str, float]()
+    for batch in dict.fromkeys(batches):
+        mask = of_batch == batch
+        found[f"{BATCH}{batch}"] = m.share(right[mask])
+        if before is not None:
+            found[f"{BEFORE}{batch}"] = m.share(before[mask])
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Chain:
     """``groups``: names in the order of their first appearance. ``scores`` [T, G]: R, NaN for what was not there.
 
     A group's own batch is the first with a score for it; a release without a new group is a row like any other.
+    ``before``: accuracy on a group just before its own batch was learnt, where that was measured.
     """
 
     groups: tuple[str, ...]
     scores: m.Reals
+    before: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, float]]) -> Chain:
-        """From the metrics of evaluations, oldest first; whatever is not a group's accuracy is passed over."""
-        found = [{k.removeprefix(PREFIX): v for k, v in row.items() if k.startswith(PREFIX)} for row in rows]
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Chain:
+        """From the metrics of evaluations, oldest first; whatever is not a group's accuracy is passed over.
+
+        A row tells the documents of each batch; one of an older version may know only the classes of each.
+        """
+        found = [_named(row, BATCH) or _named(row, PREFIX) for row in rows]
         groups = tuple(dict.fromkeys(group for row in found for group in row))
         scores = np.array([[row.get(group, math.nan) for group in groups] for row in found], dtype=np.float64)
-        return cls(groups, scores.reshape(len(found), len(groups)))
+        before: dict[str, float] = {}
+        for row, known in zip(rows, found, strict=True):
+            ahead = _named(row, BEFORE)
+            for group in known.keys() - before.keys():
+                before[group] = ahead.get(group, math.nan)
+        before = {group: value for group, value in before.items() if not math.isnan(value)}
+        return cls(groups, scores.reshape(len(found), len(groups)), before)
+
+    def upto(self, rows: int) -> Chain:
+        """The chain as it was after its first ``rows`` releases."""
+        there: list[bool] = (~np.isnan(self.scores[:rows])).any(axis=0).tolist()
+        groups = tuple(group for group, known in zip(self.groups, there, strict=True) if known)
+        return Chain(groups, self.scores[:rows][:, there], self.before)
 
     def __repr__(self) -> str:
         return f"Chain({len(self.scores)} releases, {len(self.groups)} groups, average {self.average_accuracy:.3f})"
@@ -97,12 +141,18 @@ class Chain:
         change, it says what earlier batches gave to later ones.
         """
         start = untrained or {}
-        gains = [
-            (0.0 if np.isnan(before := self.scores[i - 1, j]) else before) - start.get(self.groups[j], 0.0)
-            for j, i in self._first()
-            if i > 0
-        ]
+        gains = [self._ahead(j, i) - start.get(self.groups[j], 0.0) for j, i in self._first() if i > 0]
         return _mean(np.array(gains))
+
+    def _ahead(self, group: int, row: int) -> float:
+        """R[row − 1][group]; 0 where nobody looked: what was not learnt is not answered."""
+        seen = float(self.scores[row - 1, group])
+        return self.before.get(self.groups[group], 0.0 if math.isnan(seen) else seen)
+
+    def losses(self) -> m.Reals:
+        """[T, G]: what each release had lost of each group, against the best so far; NaN where there is no score."""
+        best = np.fmax.accumulate(self.scores, axis=0) if len(self.scores) else self.scores
+        return np.asarray(best - self.scores, dtype=np.float64)
 
     def summary(self) -> dict[str, float]:
         """Flat, for metrics and tables."""
@@ -126,6 +176,10 @@ class Chain:
         return [
             (j, i) for j, i in self._first() if i < len(self.scores) - 1 and not np.isnan(self.scores[-1, j])
         ]
+
+
+def _named(row: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    return {key.removeprefix(prefix): float(value) for key, value in row.items() if key.startswith(prefix)}
 
 
 def _mean(values: m.Reals) -> float:

@@ -8,12 +8,13 @@ from dataclasses import asdict
 import numpy as np
 
 from openautoglm.evaluate import metrics as m
-from openautoglm.evaluate.continual import group_masks, group_scores
+from openautoglm.evaluate.continual import batch_scores, group_masks, group_scores
 from openautoglm.evaluate.evaluation import Evaluation, exam_fingerprint
 from openautoglm.evaluate.exam import Answers, Exam, scores
 from openautoglm.evaluate.gate import Measured, verdict
 from openautoglm.evaluate.mistakes import shown_errors
 from openautoglm.evaluate.slices import NODES, WORDS, buckets, groups, slice_rows
+from openautoglm.graph import GraphBatch
 from openautoglm.params import EvaluateParams
 
 ABLATION = "Without the graph: the same weights with the graph path switched off, not a model trained so."
@@ -46,6 +47,8 @@ def judge(
         max_forgetting=max_forgetting,
     )
     groups = group_scores(exam.actual, exam.model.right, exam.names, exam.groups)
+    before = exam.parent.right if exam.parent else None
+    batches = batch_scores(exam.test.column("batch"), exam.model.right, before)
     identity = {**lineage, "exam": exam_fingerprint(exam.test), "parent": parent}
     return Evaluation(
         exam=str(identity["exam"]),
@@ -55,6 +58,7 @@ def judge(
             **own,
             **_others_scores(exam, compared),
             **groups,
+            **batches,
             **(more or {}),
         },
         parent_metrics=exam.parent_metrics,
@@ -73,6 +77,18 @@ def judge(
         lineage=identity,
         notes=[*exam.notes, *([ABLATION] if exam.text_only else [])],
     )
+
+
+def graph_metrics(graphs: GraphBatch) -> dict[str, float]:
+    """Flat counts of the graphs of the whole corpus, so that two releases can be compared."""
+    relations = graphs.edge_type_counts()
+    return {
+        "graph/documents": len(graphs),
+        "graph/without_nodes": int((np.diff(graphs.node_ptr) == 0).sum()),
+        "graph/nodes": len(graphs.node_type),
+        "graph/edges": sum(relations.values()),
+        **{f"graph/{name}": count for name, count in relations.items()},
+    }
 
 
 def _compare(exam: Exam, params: EvaluateParams) -> Compared:

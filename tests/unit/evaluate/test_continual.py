@@ -7,15 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_gate import EVEN, SOUND, compared
+from test_gate import EVEN, PARAMS, SOUND, compared
 
 from openautoglm.corpus import Corpus, Document
-from openautoglm.evaluate.continual import PREFIX, Chain, class_groups, group_masks, group_scores
+from openautoglm.evaluate.continual import (
+    PREFIX,
+    Chain,
+    batch_scores,
+    class_groups,
+    group_masks,
+    group_scores,
+)
 from openautoglm.evaluate.gate import verdict
 from openautoglm.evaluate.metrics import Comparison
-from openautoglm.params import EvaluateParams
-
-PARAMS = EvaluateParams(margin=0.01, min_accuracy=0.5, max_ece=0.15, bootstrap=100, confidence=0.95)
 
 
 def row(*scores: float | None) -> dict[str, float]:
@@ -59,6 +63,36 @@ def test_a_release_without_new_classes_is_a_row() -> None:
     chain = Chain.of([row(0.9), row(0.8), row(0.7, 0.6)])
     assert chain.scores.shape == (3, 2)
     assert chain.forgetting == pytest.approx(0.2)
+
+
+def test_a_row_of_batches_comes_before_one_of_classes() -> None:
+    first = {"group/b0": 0.9, "batch/b0": 0.8}
+    second = {"group/b0": 0.7, "batch/b0": 0.6, "batch/b1": 0.9, "before/b0": 0.8, "before/b1": 0.5}
+    chain = Chain.of([first, second])
+    assert chain.scores[:, 0].tolist() == [0.8, 0.6]
+    assert chain.before == {"b1": 0.5}, "of b0, the second release was not its own"
+    assert chain.forward_transfer() == pytest.approx(0.5)
+    assert chain.backward_transfer == pytest.approx(-0.2)
+    assert Chain.of([{"group/b0": 0.9}, second]).scores[:, 0].tolist() == [0.9, 0.6]
+
+
+def test_the_chain_as_it_was() -> None:
+    assert CHAIN.upto(2).groups == ("b0", "b1")
+    assert CHAIN.upto(2).backward_transfer == pytest.approx(-0.1)
+    assert CHAIN.upto(0).summary()["average_accuracy"] == 0.0
+    assert CHAIN.losses()[2, :2].tolist() == pytest.approx([0.05, 0.2])
+    assert np.isnan(CHAIN.losses()[0, 1])
+
+
+def test_scores_of_the_documents_of_each_batch() -> None:
+    right, before = np.array([True, False, True]), np.array([True, True, False])
+    assert batch_scores(["a", "a", "b"], right, before) == {
+        "batch/a": 0.5,
+        "before/a": 1.0,
+        "batch/b": 1.0,
+        "before/b": 0.0,
+    }
+    assert list(batch_scores(["a"], right[:1], None)) == ["batch/a"]
 
 
 def test_of_nothing() -> None:

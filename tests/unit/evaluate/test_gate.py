@@ -1,14 +1,16 @@
 """The verdict's truth table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from openautoglm.evaluate.gate import Measured, lost, passed, points, verdict
 from openautoglm.evaluate.metrics import Comparison
-from openautoglm.params import EvaluateParams
+from openautoglm.params import Params
 
-PARAMS = EvaluateParams(margin=0.01, min_accuracy=0.5, max_ece=0.15, bootstrap=100, confidence=0.95)
+BOUNDS = {"margin": 0.01, "min_accuracy": 0.5, "max_ece": 0.15, "bootstrap": 100, "confidence": 0.95}
+PARAMS = Params.load(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(update=BOUNDS)
 
 
 def compared(wins: int, losses: int, low: float, high: float, documents: int = 500) -> Comparison:
