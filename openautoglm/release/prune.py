@@ -1,14 +1,18 @@
-"""What a node that follows a channel lets go, so that its disk does not fill with every version there ever was."""
+"""What is let go, so that a disk does not fill with every version there ever was: on a node, and beside a publisher."""
 
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Collection
 from pathlib import Path
 
 from openautoglm.errors import AutoGLMError
 from openautoglm.release.node import alone, current, held
-from openautoglm.release.release import Release
+from openautoglm.release.release import ID, Release
+from openautoglm.release.store import ReleaseStore
 
+STALE = 3600.0  # seconds after which a temporary folder is one that a killed run left
 KEEP = 4  # versions: the current one, where a rollback leads, and bases for the next delta
 
 
@@ -28,6 +32,29 @@ def prune(to: Path, keep: int = KEEP) -> list[str]:
             (to / "manifests" / f"{name}.sig").unlink(missing_ok=True)
             shutil.rmtree(versions[name], ignore_errors=True)
     return gone
+
+
+def prune_materialised(
+    folder: Path, store: ReleaseStore, channel: str, keep: Collection[str] = ()
+) -> list[str]:
+    """Of releases written out to ``folder``/<id>, keep what the next run needs; give the names of what went.
+
+    That is the channel's head (the next delta's base), the head's parent (where a rollback leads), its anchor (where a
+    catch-up delta starts), and the ids in ``keep``. Temporary folders go an hour after their last change. All of it can
+    be written out again.
+    """
+    head = store.head(channel)
+    stays = {*keep, *((head.id, head.parent, head.weights.chain[0].release) if head else ())}
+    gone = [path for path in sorted(folder.glob("*")) if path.name not in stays and _may_go(path)]
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in gone]
+
+
+def _may_go(path: Path) -> bool:
+    if ID.fullmatch(path.name):
+        return True
+    return path.is_dir() and time.time() - path.stat().st_mtime > STALE
 
 
 def _anchor(to: Path, name: str) -> str | None:
