@@ -1,10 +1,11 @@
 """From the pretrained backbone on everything, to challenge the release in service.
 
-python -m flows.retrain         or: the deployment `retrain`, every night and when somebody asked for it
+python -m flows.retrain         or: autoglm retrain, or the deployment `retrain`, every night and when somebody asked for it
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from prefect import flow
@@ -43,4 +44,8 @@ def retrain(why: str = "by hand", dry_run: bool = False) -> str | State[str] | N
 if __name__ == "__main__":
     from flows.begin import shell
 
-    sys.exit(shell(retrain))
+    parser = argparse.ArgumentParser(prog="python -m flows.retrain", allow_abbrev=False)
+    parser.add_argument("--why", default="by hand")
+    parser.add_argument("--dry-run", action="store_true")
+    given = vars(parser.parse_args())
+    sys.exit(shell(lambda: retrain(**given)))

@@ -4,6 +4,7 @@
     python -m tasks code           the code keys that the stages depend on
     python -m tasks why train      what made it run, or would
     python -m tasks status --json  which stages would run
+    python -m tasks champion       MLflow's aliases follow the store's pointer, after a rollback
 
 A user's fault is one line on stderr and exit code 2; a gate that says no is exit code 1.
 """
@@ -42,6 +43,19 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
     return facts
 
 
+def follow_head(root: Path = Path()) -> None:
+    """MLflow's `champion` is what the channel points at, also when it moves again meanwhile."""
+    from openautoglm.params import Params
+    from tasks.deliver import store_of
+    from tasks.tracking import champion
+
+    params, seen = Params.load(root / "params.yaml"), None
+    channel = params.publish.channel
+    while (head := store_of(params, root).head(channel)) and head.id != seen:
+        seen = head.id
+        champion(params, root)
+
+
 def main(arguments: list[str]) -> int:
     name, *rest = arguments or [""]
     try:
@@ -49,6 +63,9 @@ def main(arguments: list[str]) -> int:
             from tasks.why import main as explain
 
             return explain(name, rest)
+        if name == "champion" and not rest:
+            follow_head()
+            return 0
         if name not in (*STAGES, "code") or rest:
             raise UserError(
                 f"python -m tasks: expected one of code, {', '.join(STAGES)}, found {' '.join(arguments)!r}"

@@ -42,6 +42,17 @@ def python(folder: Path, *arguments: str) -> int:
             continue  # the child got it too and ends in its own way
 
 
+def background(folder: Path, *arguments: str) -> None:
+    """Start this Python on ``arguments`` in ``folder`` and leave it to itself; what it says is in .autoglm/background.log."""
+    log = folder / ".autoglm/background.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as said:
+        subprocess.Popen(
+            [sys.executable, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+
+
 def _end_with_parent() -> None:
     """A flow whose `autoglm` was killed would train on for nobody; only Linux has this."""
     if sys.platform == "linux":

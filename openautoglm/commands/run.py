@@ -19,6 +19,9 @@ from openautoglm.errors import UserError
 @click.option(
     "--keep-parent", is_flag=True, help="Train on from train.parent as it stands, whatever the inbox holds."
 )
+@click.option("--dry-run", is_flag=True, help="Everything but publish; the verdict is logged.")
+@click.option("--force", is_flag=True, help="Publish although a gate says no; needs --reason.")
+@click.option("--reason", default="", metavar="TEXT", help="Why --force; goes into the store's log.")
 @click.argument("streamed", nargs=-1)
 def command(
     data: tuple[str, ...],
@@ -26,6 +29,9 @@ def command(
     pairs: tuple[str, ...],
     stream: bool,
     keep_parent: bool,
+    dry_run: bool,
+    force: bool,
+    reason: str,
     streamed: tuple[str, ...],
 ) -> None:
     """Bring everything up to date and publish what passes the gate.
@@ -36,6 +42,7 @@ def command(
         raise UserError(
             f"--stream needs sources after it, found {len(streamed)}; for one run use --data SRC or --add SRC"
         )
+    asked = _asked(dry_run, force, reason.strip())
     folder, values = root(), assignments(pairs)
     check(folder, [*data, *add, *streamed], values)
     if data:
@@ -48,4 +55,14 @@ def command(
         put(folder, streamed[0])
         streamed = streamed[1:]
     later = [word for source in streamed for word in ("--then", absolute(source))]
-    program(["-m", "flows.pipeline", *keep, *later])
+    program(["-m", "flows.pipeline", *keep, *asked, *later])
+
+
+def _asked(dry_run: bool, force: bool, reason: str) -> list[str]:
+    if force and not reason:
+        raise UserError("--force needs a reason; give --reason 'why it is published although a gate says no'")
+    if reason and not force:
+        raise UserError("--reason is that of --force; give both, or none")
+    if dry_run and force:
+        raise UserError("--dry-run publishes nothing and --force in any case; give one of them")
+    return ["--dry-run"] if dry_run else ["--force", reason] if force else []
