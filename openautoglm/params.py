@@ -3,7 +3,8 @@
     params = Params.load(Path("params.yaml"))
     params.train.epochs
 
-Every section belongs to the stage of its name; `continual` belongs to train and evaluate. The values and their units stand in params.yaml alone; here stand
+A section has the name of the stage that it belongs to; `continual` is for train and evaluate. Which other stages read one
+of its knobs stands in dvc.yaml. The values and their units stand in params.yaml alone; here stand
 their types and bounds, so a missing key is an error too.
 """
 
