@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import tomllib
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from openautoglm.loop import servers
+from openautoglm.loop.servers import answers, is_process
+
 ROOT = Path(__file__).resolve().parent.parent
-SERVERS = ROOT / ".autoglm/servers"  # infra/servers.py writes one file per running server
+SERVERS = ROOT / servers.FOLDER  # infra/servers.py writes one file per running server
 OWNER = "AUTOGLM_FLOW_PROCESS"  # in the environment of a temporary server: whose it is
 
 
 def connect() -> None:
     """Point Prefect at a server, and clear away temporary servers of flows that were killed."""
-    if os.environ.get("PREFECT_API_URL") or _profile_names_a_server():
+    if os.environ.get("PREFECT_API_URL") or servers.of_profile():
         return
     if url := running("prefect"):
         os.environ["PREFECT_API_URL"] = f"{url}/api"
@@ -66,13 +65,13 @@ def temporary(timeout: float = 180.0) -> str:
         | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent,
     )
     atexit.register(
         _stop, process
     )  # after Prefect has sent its last events, which it does earlier on the way out
     until = time.monotonic() + timeout
-    while not _answers(f"http://127.0.0.1:{port}/api/health"):
+    while not answers(f"http://127.0.0.1:{port}/api/health"):
         if process.poll() is not None or time.monotonic() > until:
             raise RuntimeError(
                 "Prefect's temporary server did not start; `make up` starts one that keeps a log"
@@ -81,7 +80,8 @@ def temporary(timeout: float = 180.0) -> str:
     return f"http://127.0.0.1:{port}/api"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """SIGTERM to this process when the one that started it is gone; only Linux has this."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
@@ -95,31 +95,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except OSError:
-        return False
-
-
 def running(name: str) -> str | None:
     """URL of the server called ``name`` that `make up` started, if it is still that process and answers."""
-    try:
-        record = json.loads((SERVERS / f"{name}.json").read_text())
-        if not is_process(record["pid"], record["started"]):
-            return None
-        return str(record["url"]) if _answers(record["health"]) else None
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def is_process(pid: int, started: float) -> bool:
-    """Whether ``pid`` is still the process that started then: numbers are used again."""
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 0.05
-    except psutil.Error:
-        return False
+    return servers.running(SERVERS, name)
 
 
 def stop_orphans() -> list[int]:
@@ -136,13 +114,3 @@ def stop_orphans() -> list[int]:
         except (psutil.Error, ValueError):
             continue  # somebody else's, or gone in between
     return stopped
-
-
-def _profile_names_a_server() -> bool:
-    path = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect")) / "profiles.toml"
-    try:
-        profiles: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError):
-        return False
-    active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
-    return bool(profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL"))

@@ -14,8 +14,9 @@ from pathlib import Path
 from flows.begin import shell
 from flows.continual import catch_up, continual
 from flows.retrain import retrain
-from flows.server import ROOT
+from flows.server import ROOT, SERVERS
 from openautoglm.corpus import inbox as boxes
+from openautoglm.loop import servers
 from openautoglm.params import Params
 
 
@@ -41,4 +42,6 @@ if __name__ == "__main__":
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--once", action="store_true", help="One look, then the end.")
     given = parser.parse_args()
-    sys.exit(shell(lambda: watch(given.every, given.once)))
+    with servers.signed_on(SERVERS, "watch"):
+        code = shell(lambda: watch(given.every, given.once))
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""The servers of one machine: Prefect, a worker for its deployments, and MLflow's pages.
+"""The servers of one machine: Prefect, a warm runner for its deployments, and MLflow's pages.
 
     python infra/servers.py up       start what is not running, deploy prefect.yaml, print the links
     python infra/servers.py down     stop what `up` started, and nothing else
@@ -16,21 +16,25 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from flows.server import OWNER, SERVERS, is_process  # noqa: E402
-from tasks import QUIET  # noqa: E402
+from flows.server import OWNER, ROOT, SERVERS
+from openautoglm.loop.servers import answers, ask, record
+from tasks import QUIET
 
 BIN = Path(sys.executable).parent
 LOGS = ROOT / ".autoglm/logs"
 DATABASE = ROOT / ".autoglm/prefect/prefect.db"
+LEASES = (
+    ROOT / ".autoglm/prefect/leases"
+)  # of concurrency limits; in memory they would not outlive the server
 PORTS = {"prefect": 4200, "mlflow": 5000}
 POOL = "local"
 PATIENCE = 180.0  # seconds until a server must answer; a new database alone took 17
@@ -47,34 +51,61 @@ def up() -> None:
         "--backend-store-uri", f"sqlite:///{ROOT / 'mlflow.db'}", "--default-artifact-root", (ROOT / "mlartifacts").as_uri(),
     )  # fmt: skip
     _wait("prefect")
-    _prefect("work-pool", "create", POOL, "--type", "process", may_fail=True)  # fails when it is there
-    _prefect("--no-prompt", "deploy", "--all")
-    _ensure("worker", "", "prefect", "worker", "start", "--pool", POOL, "--name", f"autoglm-{os.getuid()}")
+    deploy(f"{prefect}/api")
+    _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)
     _wait("mlflow")
     print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     make down")
 
 
+def deploy(api: str) -> None:
+    """Make the server's deployments those of prefect.yaml, no more and each with its own triggers only."""
+    _prefect("work-pool", "create", POOL, "--type", "process", may_fail=True)  # fails when it is there
+    _prefect("--no-prompt", "deploy", "--all")
+    wanted = {row["name"] for row in YAML(typ="safe").load(ROOT / "prefect.yaml")["deployments"]}
+    kept = set()
+    for found in ask(api, "/deployments/filter", {"limit": 200}):
+        if found["name"] in wanted or "autoglm" not in (found["tags"] or []):
+            kept.add(found["id"])
+        else:
+            ask(api, f"/deployments/{found['id']}", method="DELETE")
+            print(f"removed the deployment {found['name']}: it is no longer in prefect.yaml")
+    seen: set[str] = set()
+    for automation in ask(api, "/automations/filter", {"limit": 200}):
+        targets = {action.get("deployment_id") for action in automation["actions"]} - {None}
+        what = json.dumps(
+            [automation["trigger"].get("expect"), automation["trigger"].get("match"), sorted(targets)]
+        )
+        if targets and (
+            not targets <= kept or what in seen
+        ):  # deleting a deployment leaves its automation behind
+            ask(api, f"/automations/{automation['id']}", method="DELETE")
+            print(
+                f"removed the automation {automation['name']}: its deployment is gone, or it is there twice"
+            )
+        seen.add(what)
+
+
 def down() -> None:
     """Stop our servers, the last one first."""
-    for name in ("worker", "mlflow", "prefect"):
-        record = _record(name)
-        if record is not None:
-            _stop(int(record["pid"]))
+    for name in ("runner", "worker", "mlflow", "prefect"):  # a worker: of an earlier version
+        found = record(SERVERS, name)
+        if found is not None:
+            _stop(int(found["pid"]), patience=25 if name == "runner" else 6)
             print(f"stopped {name}")
         (SERVERS / f"{name}.json").unlink(missing_ok=True)
 
 
 def status() -> None:
-    for name in ("prefect", "mlflow", "worker"):
-        record = _record(name)
-        print(f"{name:<8} {'not running' if record is None else record['url'] or 'running'}")
+    for name in ("prefect", "mlflow", "runner"):
+        found = record(SERVERS, name)
+        print(f"{name:<8} {'not running' if found is None else found['url'] or 'running'}")
 
 
 def _ensure(name: str, health: str, program: str, *arguments: str) -> str:
     """Start ``name`` unless ours runs already; return its URL, or an empty string when it has none."""
-    record = _record(name)
-    if record is not None:
-        return str(record["url"])
+    running = record(SERVERS, name)
+    if running is not None:
+        return str(running["url"])
     port = next(_free_ports(PORTS[name])) if name in PORTS else 0
     url = f"http://127.0.0.1:{port}" if port else ""
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -102,41 +133,36 @@ def _environment(port: int) -> dict[str, str]:
         "PATH": f"{BIN}:{os.environ.get('PATH', '')}",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{DATABASE}",
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_HOME": str(DATABASE.parent),
+        # in memory, the slots of concurrency limits would not outlive the server, and a run that cannot renew its own fails
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # until a waiting run asks again; 30 by default
+        "PREFECT_WORKER_QUERY_SECONDS": "1",  # of a stock worker, should you start one
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else a job runner and seven consumers start beside it
     }
     return {key: value for key, value in os.environ.items() if key != OWNER} | QUIET | own
 
 
 def _wait(name: str) -> None:
-    record, until = _record(name), time.monotonic() + PATIENCE
-    while record is not None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(record["health"], timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-        record = _record(name)
+    until = time.monotonic() + PATIENCE
+    while (found := record(SERVERS, name)) and time.monotonic() < until:
+        if answers(str(found["health"])):
+            return
+        time.sleep(0.3)
     sys.exit(f"{name} does not answer: see {(LOGS / name).relative_to(ROOT)}.log")
 
 
-def _record(name: str) -> dict[str, object] | None:
-    """What `up` noted of ``name``, as long as that process lives."""
-    try:
-        record: dict[str, object] = json.loads((SERVERS / f"{name}.json").read_text())
-        alive = is_process(record["pid"], record["started"])  # type: ignore[arg-type]
-        return record if alive and psutil.Process(record["pid"]).status() != psutil.STATUS_ZOMBIE else None  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, psutil.Error):
-        return None
-
-
-def _stop(pid: int) -> None:
-    """End a process and its children; an idle worker ignores its first SIGTERM for 40 s, so wait and insist."""
+def _stop(pid: int, patience: float) -> None:
+    """End a process and its children; the runner first lets its runs say goodbye."""
     top = psutil.Process(pid)
     family = [*top.children(recursive=True), top]
+    with suppress(psutil.Error):
+        top.terminate()
+    psutil.wait_procs([top], timeout=patience)
     for process in family:
-        process.terminate()
-    _, left = psutil.wait_procs(family, timeout=6)
+        with suppress(psutil.Error):
+            process.terminate()
+    _, left = psutil.wait_procs(family, timeout=5)
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=5)

@@ -55,11 +55,13 @@ def check(folder: Path, sources: Sequence[str], values: Mapping[str, object] | N
         inbox.check(absolute(source))
 
 
-def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> None:
+def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> str:
+    """Put ``source`` into the inbox; return the entry's name."""
     from openautoglm.corpus import inbox
 
     entry = inbox.put(inbox_of(folder, values), absolute(source))
     click.echo(f"inbox: {entry.name}")
+    return entry.name
 
 
 def replace(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:

@@ -24,6 +24,7 @@ import psutil
 
 from openautoglm.errors import AutoGLMError
 from openautoglm.loop.database import reading, writing
+from openautoglm.loop.servers import is_process
 
 LIFE = 60.0  # seconds that a lease lasts without a heartbeat
 BEAT = 15.0  # seconds between heartbeats
@@ -126,16 +127,7 @@ def _take(path: Path, holder: str, floor: int, life: float) -> Lease | None:
 def _is_free(row: sqlite3.Row) -> bool:
     if not row["holder"] or row["until"] < time.time():
         return True
-    return row["host"] == platform.node() and not _lives(row["pid"], row["started"])
-
-
-def _lives(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 0.05
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    return row["host"] == platform.node() and not is_process(row["pid"], row["started"])
 
 
 def _keep_alive(lease: Lease, stop: threading.Event, beat: float, life: float) -> None:

@@ -1,0 +1,59 @@
+"""Event → the continual flow's first line, on the servers of `make up`: python -m tests.bench.bench_event [ROOT] [RUNS]
+
+Each event names a batch that is not there, so each run finds nothing new and changes nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from openautoglm.loop import servers
+
+
+def main(root: Path, runs: int) -> None:
+    api = servers.api_url(root)
+    if api is None:
+        sys.exit("no Prefect server: make up")
+    if idle := servers.why_idle(api):
+        sys.exit(idle)
+    rows = [measure(api) for _ in range(runs)]
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        told = " ".join(f"{value:.2f}" for value in values)
+        print(f"{name:<22} median {statistics.median(values):.2f} s, worst {max(values):.2f} s   ({told})")
+
+
+def measure(api: str) -> dict[str, float]:
+    """Seconds from the event to: the run is there, it is Pending, it is Running."""
+    name, start = f"measured-{uuid.uuid4().hex[:8]}", time.time()
+    servers.announce(api, name)
+    body = {
+        "flow_runs": {"parent_task_run_id": {"is_null_": True}},
+        "sort": "EXPECTED_START_TIME_DESC",
+        "limit": 50,
+    }
+    while True:
+        found = [
+            run
+            for run in servers.ask(api, "/flow_runs/filter", body)
+            if name in str(run["parameters"].get("why"))
+        ]
+        if found and found[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            break
+        if time.time() > start + 120:
+            sys.exit("no run started within two minutes; see `autoglm doctor`")
+        time.sleep(0.2)
+    states = servers.ask(api, f"/flow_run_states/?flow_run_id={found[0]['id']}", method="GET")
+    when = {state["type"]: datetime.fromisoformat(state["timestamp"]).timestamp() - start for state in states}
+    created = datetime.fromisoformat(found[0]["created"]).timestamp() - start
+    return {"event → run": created, "event → Pending": when["PENDING"], "event → Running": when["RUNNING"]}
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(Path(words[0] if words else "."), int(words[1]) if len(words) > 1 else 7)
