@@ -39,6 +39,11 @@ def shown(answer: Prediction) -> str:
     wide = max(len(label) for label, _ in answer.top)
     lines = [click.style(answer.label, bold=True, fg="green"), ""]
     lines += [f"  {label:<{wide}}  {_bar(share)}  {share:6.1%}" for label, share in answer.top]
+    if answer.in_scope is False:
+        lines += [
+            "",
+            click.style("out of scope", fg="yellow") + ": it seems to belong to none of the classes",
+        ]
     lines += ["", click.style("phrases", dim=True), "  " + (" · ".join(answer.phrases) or "none")]
     if answer.graph.edges:
         lines += [click.style("relations", dim=True)]
