@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
 LEDGER = Path(".autoglm/ledger.db")
+CHAIN = Path("reports/chain.html")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     register(params, root)
     release = store_of(params, root).get(delivered.release)
     Ledger(root / LEDGER).learnt(release.facts["data"].get("entries") or [], release.id)
+    draw_chain(params, root)
+
+
+def draw_chain(params: Params, root: Path = Path()) -> Path | None:
+    """Write reports/chain.html. A fault of the drawing is told and takes nothing back: then None."""
+    try:
+        from openautoglm.loop import Ledger
+        from openautoglm.loop.page import write_chain
+
+        batches = Ledger(root / LEDGER).batches() if (root / LEDGER).is_file() else []
+        return write_chain(store_of(params, root), params.publish.channel, root / CHAIN, batches)
+    except Exception as error:
+        print(f"{CHAIN}: not drawn: {type(error).__name__}: {error}")
+        return None
 
 
 def take_back(params: Params, delivered: Delivered, why: str, root: Path = Path()) -> None:

@@ -105,9 +105,8 @@ class Chain:
 
     def upto(self, rows: int) -> Chain:
         """The chain as it was after its first ``rows`` releases."""
-        there: list[bool] = (~np.isnan(self.scores[:rows])).any(axis=0).tolist()
-        groups = tuple(group for group, known in zip(self.groups, there, strict=True) if known)
-        return Chain(groups, self.scores[:rows][:, there], self.before)
+        known = [j for j in range(len(self.groups)) if not np.isnan(self.scores[:rows, j]).all()]
+        return Chain(tuple(self.groups[j] for j in known), self.scores[:rows, known], self.before)
 
     def __repr__(self) -> str:
         return f"Chain({len(self.scores)} releases, {len(self.groups)} groups, average {self.average_accuracy:.3f})"

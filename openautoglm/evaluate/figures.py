@@ -59,7 +59,7 @@ def contest(rows: list[tuple[str, float, int]], confidence: float = 0.95) -> str
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"accuracy, % (bar: {confidence:.0%} interval)")
 
-    return _svg(draw, (5.6, 0.8 + 0.46 * len(rows)))
+    return drawn(draw, (5.6, 0.8 + 0.46 * len(rows)))
 
 
 def calibration(rows: list[Row]) -> str:
@@ -75,7 +75,7 @@ def calibration(rows: list[Row]) -> str:
         )
         axes.set(xlim=(-0.02, 1.04), ylim=(-0.04, 1.06), xlabel="confidence", ylabel="accuracy")
 
-    return _svg(draw, (4.6, 3.4))
+    return drawn(draw, (4.6, 3.4))
 
 
 def training(rows: list[Row]) -> str:
@@ -92,10 +92,10 @@ def training(rows: list[Row]) -> str:
         axes.set(xlabel="epoch", ylabel="loss")
         axes.legend()
 
-    return _svg(draw, (4.6, 3.4))
+    return drawn(draw, (4.6, 3.4))
 
 
-def _svg(draw: Callable[[Axes], None], inches: tuple[float, float]) -> str:
+def drawn(draw: Callable[[Axes], None], inches: tuple[float, float]) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=inches, layout="constrained")
         draw(figure.add_subplot())

@@ -57,10 +57,14 @@ def write_report(root: Path) -> Path:
     Raises:
         Corrupt: there is no sound reports/evaluation.json.
     """
-    page = _environment().get_template("report.html.j2").render(view(root))
     path = root / "reports/report.html"
-    write_atomic(path, page.encode())
+    write_atomic(path, page("report.html.j2", **view(root)).encode())
     return path
+
+
+def page(template: str, **shown: Any) -> str:
+    """A page from one of our templates; the filters are those of all pages."""
+    return _environment().get_template(template).render(shown)
 
 
 def view(root: Path) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""A channel's history from its store alone: what each release was worth, what became of it, and the page of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from openautoglm.loop import Batch
+from openautoglm.loop.history import History, read
+from openautoglm.loop.page import stage_times, view, write_chain
+from openautoglm.release import Release, ReleaseStore
+from tests.unit.release.story import tell
+
+Told = tuple[ReleaseStore, list[Release], History]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    root = tmp_path_factory.mktemp("story")
+    store = ReleaseStore(root / "store")
+    releases = tell(store, root)
+    return store, releases, read(store, "stable")
+
+
+def test_states_follow_the_log(told: Told) -> None:
+    _, _, history = told
+    found = [(version.name, version.state) for version in history.published]
+    assert found == [
+        ("v1", "earlier"),
+        ("v2", "earlier"),
+        ("v3", "rolled back"),
+        ("v4", "earlier"),
+        ("v5", "previous"),
+        ("v6", "in service"),
+    ]
+    [refused] = [version for version in history.versions if version.state == "rejected"]
+    assert refused.name == "v3"
+    assert refused.why == "refused by forgetting"
+    assert repr(history) == "History(stable: 6 releases, 1 rejected)"
+
+
+def test_measures_are_those_of_what_led_to_a_release(told: Told) -> None:
+    _, releases, history = told
+    found = {version.name: version for version in history.published}
+    assert found["v3"].summary["backward_transfer"] == pytest.approx((0.80 - 0.95 + 0.70 - 0.91) / 2)
+    assert found["v4"].summary["backward_transfer"] == pytest.approx((0.93 - 0.95 + 0.90 - 0.91) / 2)
+    assert found["v6"].summary["forgetting"] == pytest.approx((0.01 - 0.01 + 0.01) / 3)
+    assert found["v6"].summary["forward_transfer"] == pytest.approx(0.1)
+    assert history.lineage == tuple(release.id for place, release in enumerate(releases) if place != 2)
+    assert history.joint is found["v5"]
+    assert found["v6"].batches == ("0004-b4",)
+
+
+def test_the_log_is_read_once(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, real = [], ReleaseStore.log
+    monkeypatch.setattr(ReleaseStore, "log", lambda store: calls.append(1) or real(store))
+    read(told[0], "stable")
+    assert len(calls) == 1
+
+
+def test_the_page(told: Told, tmp_path: Path) -> None:
+    store, releases, _ = told
+    page = write_chain(store, "stable", tmp_path / "reports/chain.html").read_text()
+    assert f"{releases[-1].id} is in service" in page
+    for words in (
+        "1 candidate refused",
+        "1 rollback",
+        "What is kept of each batch",
+        "Drift of each batch",
+        "joint bound",
+    ):
+        assert words in page
+    assert "the answers to tickets of the first batch got worse" in page
+    assert not re.findall(r"(?:src|href)=.?https?:", page), "everything is inside"
+    assert page == write_chain(store, "stable", tmp_path / "again.html").read_text()
+
+
+def test_the_map_shows_what_was_lost(told: Told) -> None:
+    shown = view(told[2])["map"]
+    assert [row["name"] for row in shown["rows"]] == ["v1", "v2", "v4", "v5", "v6"]
+    assert shown["rows"][2]["cells"][0]["loss"] == pytest.approx(0.02)
+    assert shown["rows"][0]["cells"][1] is None
+    assert shown["worst"] == pytest.approx(0.02)
+
+
+def test_an_empty_store_has_a_page(tmp_path: Path) -> None:
+    page = write_chain(ReleaseStore(tmp_path / "store"), "stable", tmp_path / "chain.html").read_text()
+    assert "Nothing is in service" in page
+
+
+def test_another_channel_has_none_of_it(told: Told) -> None:
+    history = read(told[0], "canary")
+    assert {version.state for version in history.versions} == {"elsewhere"}
+    assert history.lineage == ()
+    assert view(history)["head"] is None
+
+
+def test_times_from_arrival_to_service() -> None:
+    times = {"taken": 105.0, "ingest": 1.0, "train": 4.0, "done": 112.0}
+    done = Batch("0001-a-5ba7a52c.jsonl", "published", 100.0, 0, "v1", "", times)
+    waiting = Batch("0002-b-5ba7a52c.jsonl", "pending", 100.0, 0, None, "", {"taken": 105.0})
+    [row] = stage_times([done, waiting])
+    assert row["total"] == 12.0
+    assert (row["parts"]["waiting"], row["parts"]["train"], row["parts"]["rest"]) == (5.0, 4.0, 2.0)
