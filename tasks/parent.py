@@ -48,7 +48,7 @@ def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:
 
 
 def _store(params: Params, root: Path) -> ReleaseStore:
+    from openautoglm.files import located
     from openautoglm.release import ReleaseStore
 
-    url = params.publish.store
-    return ReleaseStore(url if "://" in url else root / url)
+    return ReleaseStore(located(root, params.publish.store))

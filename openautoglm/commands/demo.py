@@ -59,8 +59,10 @@ def _is(entry: Path, batch: Path) -> bool:
 
 
 def _entries(folder: Path) -> list[Path]:
+    from openautoglm.corpus.inbox import names
+
     inbox = _batches.inbox_of(folder)
-    return sorted(entry for entry in inbox.iterdir() if entry.name[0] not in "._") if inbox.is_dir() else []
+    return [inbox / name for name in names(inbox)]
 
 
 def _releases(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from openautoglm.commands._checkout import root
 from openautoglm.errors import AutoGLMError
+from openautoglm.files import located
 from openautoglm.params import Params
 
 
@@ -20,12 +21,14 @@ from openautoglm.params import Params
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(as_json: bool) -> None:
     """What is in service, what the inbox holds, which stages would run, which servers are up."""
+    from openautoglm.corpus.inbox import names
+
     folder = root()
     params = Params.load(folder / "params.yaml")
     found = {
         "release": _head(folder),
         "channel": params.publish.channel,
-        "inbox": _inbox(folder / params.ingest.inbox),
+        "inbox": names(located(folder, params.ingest.inbox)),
         "stages": _stages(folder),
         "servers": servers(folder),
     }
@@ -69,10 +72,6 @@ def _head(folder: Path) -> str | None:
     store, channel = store_of(folder)
     release = store.head(channel)
     return None if release is None else str(release.id)
-
-
-def _inbox(inbox: Path) -> list[str]:
-    return sorted(path.name for path in inbox.iterdir() if path.name[0] not in "._") if inbox.is_dir() else []
 
 
 def _stages(folder: Path) -> dict[str, list[str]]:
