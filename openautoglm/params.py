@@ -99,6 +99,7 @@ class TrainParams(Section):
     patience: Count
     precision: Literal["auto", "bf16", "fp32"]
     weights: Literal["bf16", "fp16", "fp32"]
+    grid: Annotated[float, Field(gt=0.0, le=4.0)] | None
     seed: int
     checkpoint_every: Count
     world_size: Count
@@ -109,6 +110,14 @@ class TrainParams(Section):
         if self.batch_size % self.world_size:
             raise ValueError(
                 f"batch_size must be a multiple of world_size, found {self.batch_size} and {self.world_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_grid_needs_fp32(self) -> TrainParams:
+        if self.grid is not None and self.weights != "fp32":
+            raise ValueError(
+                f"grid needs weights: fp32, found {self.weights}, which is rounded already; set grid to null"
             )
         return self
 
@@ -126,6 +135,7 @@ class ContinualParams(Section):
 class EvaluateParams(Section):
     margin: Share
     min_accuracy: Share
+    min_agreement: Share
     max_ece: Share
     bootstrap: Count
     confidence: Share

@@ -64,6 +64,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         lineage,
         params.continual.max_forgetting,
         scope_metrics(scope, exam, score(predict_logits(checkpoint, *others))) | graph_metrics(graphs),
+        checkpoint.training.get("grid"),
     )
     scope.save(root / "reports" / SCOPE)
     drift.save(root / "reports/drift.json")

@@ -5,6 +5,7 @@ exam                  there is no test document
 finite                a logit is NaN or infinite
 accuracy              accuracy < evaluate.min_accuracy
 calibration           ECE > evaluate.max_ece
+grid                  (only with train.grid) other answers than the master's beyond evaluate.min_agreement
 parent_known_classes  lost against the parent, on the documents whose class the parent knows
 parent_whole_exam     lost against the parent, on all documents; a class it does not know counts as wrong for it
 forgetting            lost against the parent on the classes of one batch by more than continual.max_forgetting
@@ -25,8 +26,9 @@ The baselines warn. A sound fine-tuned model stays behind TF-IDF + SVC where wor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from openautoglm.evaluate.metrics import Comparison
 from openautoglm.params import EvaluateParams
@@ -62,6 +64,7 @@ class Measured:
         default_factory=dict
     )  # against the parent, on the classes of each batch
     max_forgetting: float = 1.0
+    grid: Mapping[str, Any] | None = None  # what the train stage noted, where it rounded weights to a grid
 
 
 def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
@@ -75,6 +78,7 @@ def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
         _finite(measured),
         _accuracy(measured, params),
         _calibration(measured, params),
+        *([_grid(measured.grid, params)] if measured.grid else []),
         _compared("parent_known_classes", measured.parent_known, params, f"{parent} on the classes it knows", no_parent),
         _compared("parent_whole_exam", measured.parent_whole, params, f"{parent} on the whole exam", no_parent),
         _forgetting(measured, parent),
@@ -108,6 +112,19 @@ def _calibration(measured: Measured, params: EvaluateParams) -> Gate:
     value, bound = measured.ece, params.max_ece
     reason = f"Confidence is off by {100 * value:.1f} points on average; {100 * bound:.1f} are allowed."
     return _gate("calibration", value <= bound + TINY, value, bound, reason)
+
+
+def _grid(found: Mapping[str, Any], params: EvaluateParams) -> Gate:
+    value, bound = found["agreement"], params.min_agreement
+    if value is None:
+        return _gate(
+            "grid", False, None, bound, "No valid document to compare the rounded weights' answers on."
+        )
+    reason = (
+        f"Weights in steps of {found['step']:g} answer {value:.2%} of {found['documents']:,} valid documents as the "
+        f"master does; at least {bound:.2%} are asked for."
+    )
+    return _gate("grid", value >= bound - TINY, value, bound, reason)
 
 
 def _forgetting(measured: Measured, parent: str) -> Gate:

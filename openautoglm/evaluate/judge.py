@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,12 @@ def judge(
     lineage: dict[str, str | None],
     max_forgetting: float = 1.0,
     more: Mapping[str, float] | None = None,
+    grid: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """``parent``: its release id, None for a first release. ``lineage``: fingerprints of what was examined.
 
     ``max_forgetting``: accuracy (0-1) that the classes of one batch may lose against the parent. ``more``: flat metrics
-    that were measured beside the exam.
+    that were measured beside the exam. ``grid``: training.json's note on rounded weights.
     """
     own = scores(exam.actual, exam.model, exam.probabilities)
     compared = _compare(exam, params)
@@ -45,6 +47,7 @@ def judge(
         **compared,
         groups=_group_losses(exam, params),
         max_forgetting=max_forgetting,
+        grid=grid,
     )
     groups = group_scores(exam.actual, exam.model.right, exam.names, exam.groups)
     before = exam.parent.right if exam.parent else None

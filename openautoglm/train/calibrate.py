@@ -24,7 +24,7 @@ def calibrate(model: AutoGLMModel, valid: Split) -> float:
     """Fold the best temperature into ``model``'s adapter; return it (1.0 where there is too little to fit it on)."""
     if len(valid) < FEWEST:
         return 1.0
-    temperature = fit_temperature(_logits(model, valid), valid.labels)
+    temperature = fit_temperature(logits_of(model, valid), valid.labels)
     model.adapter.scale(1.0 / temperature)
     return temperature
 
@@ -39,7 +39,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def _logits(model: AutoGLMModel, split: Split) -> Tensor:
+def logits_of(model: AutoGLMModel, split: Split) -> Tensor:
     """[D, C] in the order of the split, in fp32: what will be served."""
     model.eval()
     rows = in_length_order(split.corpus.lengths, BATCH)

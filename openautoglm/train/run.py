@@ -12,6 +12,7 @@ from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train import state
 from openautoglm.train.calibrate import calibrate
 from openautoglm.train.distributed import launch
+from openautoglm.train.grid import snap
 from openautoglm.train.job import Job
 from openautoglm.train.loop import fit
 from openautoglm.train.prepare import prepare
@@ -36,6 +37,8 @@ def train(job: Job, checkpoint: Path, report: Path, more: Mapping[str, Any] | No
     found.model.load_state_dict(state.master(job.state))
     result["temperature"] = round(calibrate(found.model, found.valid), 4)
     result |= more or {}
+    if job.params.grid and job.parent:
+        result["grid"] = snap(found.model, Checkpoint.load(job.parent), found.valid, job.params.grid)
     facts = {name: value for name, value in result.items() if name not in TIMED}
     Checkpoint.save(checkpoint, found.model, found.tokenizer, facts, job.params.weights)
     lines = [json.dumps(row, sort_keys=True) for row in result["history"]]

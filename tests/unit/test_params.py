@@ -13,7 +13,7 @@ from openautoglm.params import Params, set_values
 from tasks import STAGES
 
 SOURCE = Path(__file__).resolve().parents[2] / "params.yaml"
-KNOBS = 65  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
+KNOBS = 67  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  epochs: 4", "", "missing key train.epochs"),
         ("  world_size: 1", "  world_size: 3", "batch_size must be a multiple of world_size, found 32 and 3"),
         ("  valid_share: 0.10", "  valid_share: 0.90", "must stay below 1"),
+        ("  grid: null", "  grid: 1.0", "grid needs weights: fp32, found bf16"),
         ("  parser: fast", "  parser: spacy", "needs spacy_model"),
         ("ingest:", "ingest: [", "not valid YAML"),
         ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
