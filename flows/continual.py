@@ -70,7 +70,7 @@ def catch_up(root: Path = Path()) -> Ledger:
     ledger.keep_only(found)
     ledger.arrive(found)
     if head:
-        ledger.learnt([entry for entry in learnt(head) or () if entry in found], head.id)
+        ledger.learnt([entry for entry in learnt(head, root) or () if entry in found], head.id)
     return ledger
 
 

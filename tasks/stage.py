@@ -67,7 +67,7 @@ def ensure(
     while True:
         ran: list[bool] = []
         try:
-            with _runner(lambda ran=ran: (ran.append(True), body())), _repo(root) as repo:
+            with _runner(lambda ran=ran: (ran.append(True), body())), opened(root) as repo:
                 changed = repo.reproduce(targets=[name], single_item=True, force=force)
             return "ran" if ran else "restored" if changed else "cached"
         except Exception as error:
@@ -85,7 +85,7 @@ def input_hash(
     until = time.monotonic() + wait
     while True:
         try:
-            with _repo(root) as repo, repo.lock:
+            with opened(root) as repo, repo.lock:
                 (found,) = repo.stage.collect(stage)
                 (dep,) = (dep for dep in found.deps if dep.def_path == path)
                 return dep.hash_info.value, dep.get_hash().value if dep.exists else None
@@ -105,7 +105,7 @@ def _runner(body: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def _repo(root: Path) -> Iterator[Any]:
+def opened(root: Path) -> Iterator[Any]:
     with Repo(str(root), _wait_for_lock=True) as repo:
         yield repo
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -30,11 +31,11 @@ def root() -> Path:
     raise UserError(f"{here}: not in an Open-AutoGLM checkout (params.yaml, dvc.yaml); change into one")
 
 
-def python(folder: Path, *arguments: str) -> int:
-    """Run this Python on ``arguments`` in ``folder``, its output ours; return the exit code."""
+def python(folder: Path, *arguments: str, output: IO[str] | None = None) -> int:
+    """Run this Python on ``arguments`` in ``folder``, its output ours, or to ``output``; return the exit code."""
     bin_first = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     command, env = [sys.executable, *arguments], os.environ | bin_first
-    process = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=_end_with_parent)
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, preexec_fn=_end_with_parent)
     while True:
         try:
             return process.wait()
@@ -62,7 +63,10 @@ def _end_with_parent() -> None:
 
 def program(arguments: Sequence[str]) -> None:
     """As :func:`python` in the checkout, and leave with its exit code when that is not 0."""
-    code = python(root(), *arguments)
+    leave_with(python(root(), *arguments))
+
+
+def leave_with(code: int) -> None:
     if code:
         # a shell's way to say that a signal ended it
         raise click.exceptions.Exit(code if code > 0 else 128 - code)

@@ -51,7 +51,7 @@ def put(inbox: Path, source: str) -> Path:
     content = name[
         name.rindex(f"-{digest}") :
     ]  # with its ending: the same bytes as .csv and .tsv are two things
-    with _locked(inbox):
+    with locked(inbox):
         for entry in _visible(inbox):
             if entry.name.endswith(content):
                 return entry
@@ -80,13 +80,13 @@ def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
     for source in sources:
         name, digest = _named(source)
         named.setdefault(name[name.rindex(f"-{digest}") :], (name, source))  # the same content is one batch
-    with _locked(inbox), _beside(inbox) as beside:
+    with locked(inbox), beside(inbox) as staged:
         new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(named.values(), 1)}
         missing = [entry for entry in new if not entry.exists()]
         for entry in missing:
-            _copy(new[entry], beside / entry.name)
+            _copy(new[entry], staged / entry.name)
         for entry in missing:
-            os.replace(beside / entry.name, entry)
+            os.replace(staged / entry.name, entry)
         fsync_dir(inbox)
         for other in _visible(inbox):
             if other not in new:
@@ -119,13 +119,39 @@ def adopt(inbox: Path) -> list[Path]:
 
 def set_aside(inbox: Path, entry: str, report: str) -> Path:
     """Move ``entry`` to ``inbox/_aside``, with ``report`` (why) beside it; return where it is."""
-    with _locked(inbox):
+    with locked(inbox):
         aside = inbox / ASIDE
         aside.mkdir(exist_ok=True)
         write_atomic(aside / f"{entry}.why.txt", f"{report}\n".encode())
         if (inbox / entry).exists():  # else a killed run was here before
             os.replace(inbox / entry, aside / entry)
         return aside / entry
+
+
+def named_again(entry: str, content: Path) -> str:
+    """The name of ``entry`` with the hash of ``content``, which was made of it.
+
+    Raises:
+        SourceError: it was dropped into the folder and is not taken in yet.
+    """
+    if not _is_named(entry):
+        raise SourceError(f"{entry}: still arriving in the inbox; try again in a few seconds")
+    stem = stem_of(entry) if content.is_file() else entry
+    return f"{_HASHED.sub('', stem)}-{_digest(content)}{entry[len(stem) :]}"
+
+
+def exchange(inbox: Path, old: str, new: str | None, staged: Path) -> None:
+    """``staged / new`` comes into the inbox, then ``old`` goes; under :func:`locked`."""
+    if new is not None:
+        os.replace(staged / new, inbox / new)
+    os.replace(inbox / old, staged / f"old-{old}")
+    fsync_dir(inbox)
+
+
+def clear(inbox: Path, staged: Path) -> None:
+    """Remove what killed processes left beside the inbox; under :func:`locked`."""
+    for left in set(inbox.parent.glob(f".{inbox.name}.*")) - {staged}:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def names(inbox: Path | str, through: str | None = None) -> list[str]:
@@ -192,13 +218,19 @@ def _named(source: str) -> tuple[str, str]:
         digest = fingerprint(source.encode())[:8]
         return f"{_plain(stem_of(source.partition('?')[0]))}-{digest}.url", digest
     path = _local(source)
-    files = source_files(str(path))
+    digest = _digest(path)
     if path.is_dir():
-        digest = fingerprint([[Path(file.url).name, sha256_file(Path(file.url))] for file in files])[:8]
         return f"{_plain(path.resolve().name)}-{digest}", digest
-    digest = sha256_file(path)[:8]
     ending = path.name[len(stem_of(path.name)) :]
     return f"{_plain(stem_of(path.name))}-{digest}{ending}", digest
+
+
+def _digest(path: Path) -> str:
+    """The first 8 digits of a hash of a file, or of the data files in a folder."""
+    files = source_files(str(path))
+    if path.is_dir():
+        return fingerprint([[Path(file.url).name, sha256_file(Path(file.url))] for file in files])[:8]
+    return sha256_file(path)[:8]
 
 
 def _local(source: str) -> Path:
@@ -215,9 +247,9 @@ def _plain(stem: str) -> str:
 
 def _place(inbox: Path, name: str, source: str) -> Path:
     """Copy beside the inbox, then rename into it: a reader, and DVC, never see half a batch."""
-    with _beside(inbox) as beside:
-        _copy(source, beside / name)
-        os.replace(beside / name, inbox / name)
+    with beside(inbox) as staged:
+        _copy(source, staged / name)
+        os.replace(staged / name, inbox / name)
     fsync_dir(inbox)
     return inbox / name
 
@@ -234,13 +266,13 @@ def _copy(source: str, to: Path) -> None:
 
 
 @contextmanager
-def _beside(inbox: Path) -> Iterator[Path]:
+def beside(inbox: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as folder:
         yield Path(folder)
 
 
 @contextmanager
-def _locked(inbox: Path) -> Iterator[None]:
+def locked(inbox: Path) -> Iterator[None]:
     """One writer at a time. The lock is on the folder itself: a lock file in it would be one more thing to hash."""
     inbox.mkdir(parents=True, exist_ok=True)
     handle = os.open(inbox, os.O_RDONLY)

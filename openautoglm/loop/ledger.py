@@ -93,6 +93,17 @@ class Ledger:
             ]
             database.executemany("DELETE FROM batches WHERE entry = ?", [(entry,) for entry in gone])
 
+    def rename(self, old: str, new: str | None) -> None:
+        """An entry has another name since some of its rows were taken out; None: nothing of it was left."""
+        with writing(self.path) as database:
+            if (
+                new is not None
+                and database.execute("SELECT 1 FROM batches WHERE entry = ?", (old,)).fetchone()
+            ):
+                database.execute("DELETE FROM batches WHERE entry = ?", (new,))
+                database.execute("UPDATE batches SET entry = ? WHERE entry = ?", (new, old))
+            database.execute("DELETE FROM batches WHERE entry = ?", (old,))
+
     def take(self, token: int) -> Batch | None:
         """The oldest batch that is not done, now running under ``token``; None: nothing is left.
 

@@ -88,6 +88,12 @@ class FeatureStore:
         if gone:
             self._rewrite([key for key in self._place if key not in gone])
 
+    def keep_only(self, keys: Iterable[str]) -> int:
+        """Forget all others; returns how many those were."""
+        gone = self._place.keys() - set(keys)
+        self.purge(gone)
+        return len(gone)
+
     def _rewrite(self, kept: list[str]) -> None:
         old = set(self.folder.glob("part-*.safetensors"))
         part: Part = {"keys": _to_bytes(kept), "features": self.take(kept)}

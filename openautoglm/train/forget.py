@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import compress
 
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import ContinualParams
@@ -58,6 +59,29 @@ def forget(job: Job, continual: ContinualParams, ids: Collection[str]) -> Forgot
             FeatureStore(folder).purge(_only_of(all_keys, [doc_id in wanted for doc_id in found]))
     shutil.rmtree(job.runs.parent / "replay", ignore_errors=True)  # texts, left by a run that was killed
     return Forgotten(sum(doc_id in wanted for doc_id in found), tuple(sorted(wanted - set(found))), memory)
+
+
+def keep_only(job: Job) -> int:
+    """Take out of every cache beside ``job.runs`` what the job's corpus does not hold; returns how many features went.
+
+    For when the corpus has been made anew without the documents that are to go. Needs no model: a memory that counts
+    a document too many is dropped, and made anew when its model returns. Training states go as a whole.
+    """
+    corpus, graphs = load_documents(job)
+    texts, root = [text or "" for text in corpus.column("text")], job.runs.parent / "features"
+    shutil.rmtree(job.runs.parent / "replay", ignore_errors=True)
+    shutil.rmtree(job.runs, ignore_errors=True)
+    variants = content_keys(texts, None), content_keys(texts, graphs)
+    labels = corpus.column("label")
+    train = [split == "train" for split in corpus.column("split")]
+    learnt = Counter(pair for keys in variants for pair in compress(zip(keys, labels, strict=True), train))
+    for path in root.glob("*/memory-*.safetensors"):
+        if not Memory.documents_of(path) <= learnt:
+            path.unlink()
+    kept, gone = {key for keys in variants for key in keys}, 0
+    for folder in root.iterdir() if root.is_dir() else ():
+        gone += FeatureStore(folder).keep_only(kept)
+    return gone
 
 
 def _only_of(keys: list[str], gone: list[bool]) -> set[str]:

@@ -44,6 +44,16 @@ class Memory:
             return cls.empty(width)
         return cls(statistics, Counter({(key, label): count for key, label, count in rows}))
 
+    @staticmethod
+    def documents_of(path: Path) -> Documents:
+        """What the memory at ``path`` counts, whatever its width."""
+        rows = Statistics.load(path)[1]
+        return Counter(
+            {(key, label): count for key, label, count in rows if isinstance(count, int)}
+            if isinstance(rows, list)
+            else {}
+        )
+
     def save(self, path: Path) -> None:
         self.statistics.save(path, [[*pair, count] for pair, count in sorted(self.documents.items())])
 

@@ -1,0 +1,130 @@
+"""Documents are taken out of everything, and a release without them takes over.
+
+python -m flows.forget ids.txt --reason "asked by the customer"        or: autoglm forget
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.begin import begin, shell
+from flows.continual import catch_up
+from flows.pipeline import stages
+from openautoglm.errors import NotPublished
+from openautoglm.files import save_json
+from openautoglm.loop import Lease, Ledger
+from openautoglm.params import Params
+from openautoglm.release import Release
+from tasks.deliver import LEDGER, store_of
+from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out
+from tasks.lineage import fine_tuned, forgotten, has_seen, head_of, pin_forget
+
+RESULT = Path(".autoglm/forget.json")
+
+
+@flow(name="forget", log_prints=True, persist_result=False)
+def forget(ids: str, reason: str, ignore_unknown: bool = False) -> str | None:
+    """Take documents out of inbox, model and caches, and publish what the gate lets pass.
+
+    Killed on the way, the same call again ends it.
+
+    Args:
+        ids: a file of ids, one a line or JSON Lines with `id`; it is not kept anywhere.
+        reason: goes into the store's log.
+        ignore_unknown: go on although some of the ids are in no batch.
+
+    Raises:
+        SourceError: ids that nobody knows, or that only their owner can take out; nothing has changed.
+        NotPublished: a gate said no; the documents are out of everything else.
+    """
+    wanted = read_ids(Path(ids))
+    with begin() as lease:
+        params = Params.load()
+        request = take_out(params, wanted, reason, ignore_unknown)
+        if not request.record:
+            print("none of these ids is in the inbox: nothing to do")
+            return None
+        print(f"{request.documents} rows taken out of {len(request.entries)} batches of the inbox")
+        return _relearn(params, request, lease)
+
+
+def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
+    """The model without them, then the caches, then the log."""
+    before, refusal = head_of(params), ""
+    seen_by = _ask_for_retrain(params, request, before) if before else None
+    clear_reports()
+    pin_forget(_through(catch_up()))
+    try:
+        stages(lease.token)
+    except NotPublished as error:  # dvc.lock names the new corpus all the same
+        refusal = str(error)
+    gone, after = purge(params), head_of(params)
+    note(params, request, after.id if after and not refusal else None)
+    told = {
+        "documents": request.documents,
+        "unknown": list(request.unknown),
+        "before": before.id if before else None,
+        "release": after.id if after and not refusal else None,
+        "refused": refusal or None,
+        "fine_tuned_on_them": seen_by,
+        **gone,
+    }
+    save_json(RESULT, told)
+    _say(told)
+    if refusal:
+        raise NotPublished(f"{refusal}; {told['before']} stays in service, and it knows the documents")
+    return told["release"]
+
+
+def _ask_for_retrain(params: Params, request: Request, head: Release) -> str | None:
+    """Where a fine-tune has seen them, only training without them helps; returns that release's id."""
+    tuned = fine_tuned(head, store_of(params))
+    if tuned and not has_seen(tuned, request.entries, forgotten(params)):
+        return None
+    which = tuned.id if tuned else "a release that is not in the store any more"
+    if request.entries:
+        Ledger(LEDGER).want("retrain", f"{which} was fine-tuned on documents that are to be forgotten")
+    return which if request.entries else None
+
+
+def _through(ledger: Ledger) -> str | None:
+    taken = [batch.entry for batch in ledger.batches() if batch.state in ("published", "refused")]
+    return taken[-1] if taken else None
+
+
+def _say(told: dict[str, Any]) -> None:
+    if told["fine_tuned_on_them"]:
+        print(
+            f"{told['fine_tuned_on_them']} was fine-tuned on them: its features are what they are until the retrain "
+            "that is now asked for (autoglm retrain)"
+        )
+    elif told["release"]:
+        print(f"{told['release']}: its weights are those of a pipeline that never had them")
+    if told["objects"] is None:
+        print(
+            f"{told['cache']}: a cache outside this checkout, left as it is; see `dvc gc --workspace --projects`"
+        )
+    else:
+        print(
+            f"{told['objects']} objects taken out of DVC's cache: `autoglm checkout` of earlier releases needs a remote"
+        )
+    for remote in told["remotes"]:
+        print(
+            f"remote {remote} still has them; `dvc gc --workspace --cloud --remote {remote}` takes them out"
+        )
+    print("earlier releases stay in the store, and learnt from them; `autoglm gc` shows what can be removed")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.forget", allow_abbrev=False)
+    parser.add_argument("ids", type=os.path.abspath)
+    parser.add_argument("--reason", required=True)
+    parser.add_argument("--ignore-unknown", action="store_true")
+    given = vars(parser.parse_args())
+    sys.exit(shell(lambda: forget(**given)))

@@ -1,0 +1,64 @@
+"""What was taken out of the inbox: a record beside the batches that holds no id and no text in clear.
+
+inbox/_forgotten.jsonl, a line each time:
+{"when", "reason", "renamed": {old entry: new entry, or null where nothing was left}, "documents", "ids": [sha256, …]}
+
+An entry without some of its rows keeps its number and stem and gets the hash of what it holds now. Releases name the
+entries that they learnt from, so the record says what became of those names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from openautoglm.files import canonical_json, fingerprint, write_atomic
+
+FILE = "_forgotten.jsonl"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """``ids``: sha256 of each id, sorted; ``renamed``: entry → entry, None where no row was left."""
+
+    when: str
+    reason: str
+    renamed: dict[str, str | None]
+    documents: int
+    ids: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(canonical_json({**asdict(self), "ids": list(self.ids)}))
+
+
+def hashed(ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(fingerprint(doc_id.encode()) for doc_id in ids))
+
+
+def records(inbox: Path) -> list[Forgotten]:
+    """Oldest first."""
+    path = inbox / FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [Forgotten(**{**json.loads(line), "ids": tuple(json.loads(line)["ids"])}) for line in lines]
+
+
+def write(inbox: Path, found: Sequence[Forgotten]) -> None:
+    lines = [canonical_json({**asdict(record), "ids": list(record.ids)}) + b"\n" for record in found]
+    write_atomic(inbox / FILE, b"".join(lines))
+
+
+def trail(found: Sequence[Forgotten], entry: str) -> list[str | None]:
+    """The names of ``entry``, from this one to today's; None at the end: nothing of it was left."""
+    names: list[str | None] = [entry]
+    for record in found:
+        if names[-1] in record.renamed:
+            names.append(record.renamed[names[-1]])
+    return names
+
+
+def today(found: Sequence[Forgotten], entries: Iterable[str]) -> list[str]:
+    """Today's names of ``entries``, without those of which nothing was left."""
+    return [name for entry in entries if (name := trail(found, entry)[-1]) is not None]

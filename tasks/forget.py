@@ -1,0 +1,163 @@
+"""Documents out of everything that this checkout keeps: the inbox, what was learnt, caches, reports.
+
+Two halves, with a run of the pipeline between them: `take_out` changes the inbox, `purge` removes what is left of them
+in caches, once DVC's lock no longer names it. Both may be done again, and again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openautoglm.params import Params
+
+TEXTS_IN = ("reports/data_docs", "reports/report.html")  # written anew by the stages; no outs of theirs
+
+
+@dataclass(frozen=True)
+class Request:
+    """documents: rows that went; entries: of the inbox, by the names that they had when they held them; record: the
+    fingerprint of the line that was left about them, "" where none of the ids was ever there.
+    """
+
+    ids: frozenset[str]
+    reason: str
+    documents: int
+    unknown: tuple[str, ...]
+    entries: frozenset[str]
+    record: str
+
+
+def read_ids(path: Path) -> frozenset[str]:
+    """One id a line, or JSON Lines with `id`.
+
+    Raises:
+        SourceError: no such file, a line of JSON without an id, no id at all.
+    """
+    from openautoglm.errors import SourceError
+
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from None
+    found = set()
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line.startswith("{"):
+            try:
+                found.add(str(json.loads(line)["id"]))
+            except (ValueError, KeyError):
+                raise SourceError(f"{path}: line {number}: expected a JSON object with id") from None
+        elif line:
+            found.add(line)
+    if not found:
+        raise SourceError(f"{path}: no ids in it; expected one a line")
+    return frozenset(found)
+
+
+def take_out(
+    params: Params, ids: frozenset[str], reason: str, ignore_unknown: bool, root: Path = Path()
+) -> Request:
+    """Rewrite the inbox without ``ids``, and the ledger's names with it.
+
+    Raises:
+        SourceError: an id that nobody knows, a pointer that holds one, an inbox that is a URL; nothing has changed.
+    """
+    from openautoglm.corpus.forgotten import hashed, records
+    from openautoglm.corpus.redact import look
+    from openautoglm.corpus.redact import take_out as redact
+    from openautoglm.errors import SourceError
+    from openautoglm.loop import Ledger
+    from tasks.deliver import LEDGER
+
+    if "://" in params.ingest.inbox:
+        raise SourceError(
+            f"ingest.inbox is {params.ingest.inbox}: take the documents out there, then autoglm run"
+        )
+    inbox, digests = root / params.ingest.inbox, set(hashed(ids))
+    known = {digest for record in records(inbox) for digest in record.ids}
+    unknown = sorted(i for i in ids - look(inbox, ids, params.ingest)[1] if hashed([i])[0] not in known)
+    if unknown and not ignore_unknown:
+        shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        raise SourceError(
+            f"{len(unknown)} of {len(ids)} ids are in no batch of the inbox: {shown}; nothing has changed; "
+            "correct them, or give --ignore-unknown"
+        )
+    taken = redact(inbox, ids, reason, params.ingest)
+    mine = [record for record in records(inbox) if digests & set(record.ids)]
+    ledger, renamed = Ledger(root / LEDGER), {k: v for record in mine for k, v in record.renamed.items()}
+    for old, new in renamed.items():
+        ledger.rename(old, new)
+    last = mine[-1] if mine else None
+    return Request(
+        ids=ids,
+        reason=reason,
+        documents=taken.documents or (last.documents if last else 0),
+        unknown=tuple(unknown),
+        entries=frozenset(renamed),
+        record=last.fingerprint if last else "",
+    )
+
+
+def clear_reports(root: Path = Path()) -> None:
+    """Reports that quote texts and that no stage has among its outs."""
+    for name in TEXTS_IN:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def purge(params: Params, root: Path = Path()) -> Mapping[str, Any]:
+    """Features, memories and training states of what the corpus no longer holds; parents; what dvc.lock does not name.
+
+    To be called when every stage is up to date.
+    """
+    from openautoglm.train.forget import keep_only
+    from openautoglm.train.job import Job
+
+    runs = root / ".autoglm/train"
+    job = Job(params.train, root / "data/validated", root / "data/graphs", runs)
+    features = keep_only(job)
+    shutil.rmtree(
+        root / ".autoglm/parents", ignore_errors=True
+    )  # fetched from the store when they are needed
+    return {"features": features, **clear_cache(root)}
+
+
+def clear_cache(root: Path = Path()) -> dict[str, Any]:
+    """`dvc gc --workspace`: of this checkout's own cache alone; a shared one is not ours to empty."""
+    from tasks.stage import opened
+
+    with opened(root) as repo:
+        folder = Path(repo.cache.local.path)
+        remotes = sorted(repo.config["remote"])
+        if not folder.resolve().is_relative_to(root.resolve()):
+            return {"cache": str(folder), "objects": None, "remotes": remotes}
+        before = _objects(folder)
+        repo.gc(workspace=True)
+        return {"cache": str(folder), "objects": before - _objects(folder), "remotes": remotes}
+
+
+def _objects(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def note(params: Params, request: Request, release: str | None, root: Path = Path()) -> None:
+    """Into the store's log: how many and why, no ids; once."""
+    from tasks.deliver import store_of
+
+    store = store_of(params, root)
+    said = [entry for entry in store.log() if entry["kind"] == "forget" and entry["record"] == request.record]
+    if not said:
+        store.note(
+            "forget",
+            channel=params.publish.channel,
+            release=release,
+            documents=request.documents,
+            entries=len(request.entries),
+            why=request.reason,
+            record=request.record,
+        )

@@ -1,0 +1,1 @@
+"""Toy: the training room."""
