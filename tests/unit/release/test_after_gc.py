@@ -36,7 +36,7 @@ def test_versions_are_listed(collected: tuple[ReleaseStore, list[Release]]) -> N
     store, releases = collected
     rows = listed(store)
     assert [row["id"] for row in rows] == [release.id for release in releases[3:]]
-    assert [row["state"] for row in rows] == ["", "in service"]
+    assert [row["state"] for row in rows] == ["previous", "in service"]
     assert all(row["published"] for row in rows)
 
 
