@@ -15,7 +15,7 @@ from openautoglm.release.blocks import MIN_ROW, blocks
 from openautoglm.release.delta import apply, diff
 from openautoglm.release.grouping import GROUP
 from openautoglm.release.rebuild import _unpack
-from openautoglm.release.weights import TensorEntry, Weights
+from openautoglm.release.weights import MAX_HEADER, TensorEntry, Weights
 from tests.unit.release.samples import model, write
 
 
@@ -144,3 +144,8 @@ def test_a_full_disk_is_told_before_anything_is_written(
     with pytest.raises(ReleaseError, match="10 are free"):
         apply(base, tmp_path / "d", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "d", "n"]
+
+
+def test_the_numbers_of_the_format() -> None:
+    """docs/delta-format.md, sections 3 and 4: another number is another format."""
+    assert (codec.BLOCK, GROUP, MIN_ROW, MAX_HEADER) == (8 * 1024 * 1024, 4096, 8, 16 * 1024 * 1024)
