@@ -16,7 +16,8 @@ from flows.server import ROOT, running
 from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
-from tasks.deliver import Delivered
+from tasks.deliver import CHAIN, Delivered
+from tasks.tracking import run_page
 
 Row = dict[str, Any]
 
@@ -107,10 +108,16 @@ def size_line(release: Mapping[str, Any]) -> str:
 
 
 def links(root: Path) -> dict[str, str]:
-    pages = {"report": root / "reports/report.html", "data-docs": root / "reports/data_docs/index.html"}
+    """{name: URL} of the pages about this run that are there."""
+    pages = {
+        "report": root / "reports/report.html",
+        "chain": root / CHAIN,
+        "data-docs": root / "reports/data_docs/index.html",
+    }
     found = {name: path.as_uri() for name, path in pages.items() if path.is_file()}
     if url := running("mlflow"):
-        found["mlflow"] = url
+        run = run_page(root)
+        found["mlflow"] = f"{url.rstrip('/')}/{run}" if run else url
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 from prefect.tasks import exponential_backoff
 
+from flows.progress import training_shown
 from flows.server import OWNER
 from openautoglm.errors import AutoGLMError, Conflict
 from tasks.__main__ import run_stage
@@ -48,7 +50,8 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
 
     def body(*after: Step) -> Step | State[Step]:
         start = time.monotonic()
-        how = bring_up_to_date(name)
+        with training_shown() if name == "train" else nullcontext():
+            how = bring_up_to_date(name)
         done = Step(name, how, time.monotonic() - start)
         if how == "ran":
             return done

@@ -166,6 +166,18 @@ def champion(params: Params, root: Path) -> None:
     client.set_registered_model_alias(MODEL, "champion", version)
 
 
+def run_page(root: Path) -> str:
+    """Where this pipeline run is in MLflow's UI, as seen from the UI's address; empty where nothing of it was recorded."""
+    if "mlflow" not in sys.modules or os.environ.get(SWITCH) == "off":
+        return ""  # no stage ran, and importing it takes two seconds
+    with suppress(Exception):
+        client = _client(root.resolve())
+        experiment, (door, _) = _experiment(client, root.resolve()), _door()
+        found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
+        return f"#/experiments/{experiment}/runs/{found[0].info.run_id}" if found else ""
+    return ""
+
+
 def _model_version(
     client: Any, params: Params, root: Path, record: Mapping[str, Any], in_service: bool
 ) -> Any:

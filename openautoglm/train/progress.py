@@ -19,7 +19,7 @@ class Reporter:
     """Only the leading rank shows anything; the others hold a silent one."""
 
     def __init__(self, metrics: Path, total: int, done: int, leads: bool) -> None:
-        self.total, self.first, self.leads = total, done, leads
+        self.total, self.first, self.leads, self.last = total, done, leads, done
         self.file = metrics
         self.started = self.last_line = time.monotonic()
         self.documents = 0
@@ -32,18 +32,23 @@ class Reporter:
                 self.bar.add_task("", total=total, completed=done)
             if done:
                 self.say(f"train: resumed at step {done} of {total}")
-                self.record(event="resumed", step=done)
+            self.record(event="resumed" if done else "begun", step=done, total=total)
 
     def step(self, step: int, loss: float, documents: int, rate: float) -> None:
         """After each step; ``loss`` is that batch's mean, ``documents`` its size."""
-        self.documents += documents
+        self.documents, self.last = self.documents + documents, step
         if not self.leads:
             return
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], completed=step, description=f"loss {loss:.3f}")
         if step % STEPS_PER_RECORD == 0:
             self.record(
-                event="step", step=step, loss=round(loss, 6), rate=round(rate, 6), speed=round(self.speed, 1)
+                event="step",
+                step=step,
+                total=self.total,
+                loss=round(loss, 6),
+                rate=round(rate, 6),
+                speed=round(self.speed, 1),
             )
         if self.bar is None and time.monotonic() - self.last_line > SECONDS_PER_LINE:
             self.last_line = time.monotonic()
@@ -87,5 +92,7 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.leads and kind is None:
+            self.record(event="ended", step=self.last, total=self.total)
         if self.bar is not None:
             self.bar.stop()
