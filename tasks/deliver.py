@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openautoglm.files import load_json
+from openautoglm.files import load_json, write_atomic
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
 LEDGER = Path(".autoglm/ledger.db")
+REGISTERED = Path(".autoglm/registered")  # the last release that MLflow's registry was told of
 CHAIN = Path("reports/chain.html")
 
 
@@ -63,9 +64,10 @@ def deliver(
         Conflict: somebody else published since the candidate was made.
     """
     record, store, channel = load_json(root / RESULT), store_of(params, root), params.publish.channel
-    head = store.head(channel)
+    head, known = store.head(channel), store.find(record["fingerprint"])
     before = head.id if head else None
-    known = store.find(record["fingerprint"])
+    if head and known and head.id == known.id:
+        before = head.parent  # a publish that died before it was logged has moved it
     if known and channel in store.channels_of(known) and (record["passed"] or _was_forced(store, known.id)):
         return Delivered(known.id, before, False)
     if dry_run:
@@ -95,9 +97,10 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     from openautoglm.loop import Ledger
     from tasks.tracking import register
 
-    if not delivered.moved or delivered.release is None:
+    if delivered.release is None or not (delivered.moved or _was_cut_short(delivered.release, root)):
         return
     register(params, root)
+    write_atomic(root / REGISTERED, delivered.release.encode())
     release = store_of(params, root).get(delivered.release)
     Ledger(root / LEDGER).learnt(release.facts["data"].get("entries") or [], release.id)
     draw_chain(params, root)
@@ -114,6 +117,12 @@ def draw_chain(params: Params, root: Path = Path()) -> Path | None:
     except Exception as error:
         print(f"{CHAIN}: not drawn: {type(error).__name__}: {error}")
         return None
+
+
+def _was_cut_short(release: str, root: Path) -> bool:
+    """Whether the run that published ``release`` was killed before it could register it; ids grow."""
+    path = root / REGISTERED
+    return release > (path.read_text() if path.is_file() else "")
 
 
 def take_back(params: Params, delivered: Delivered, why: str, root: Path = Path()) -> None:
