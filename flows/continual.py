@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.events import emit_event
 from prefect.states import Completed, State
 
@@ -21,6 +25,7 @@ from flows.pipeline import stages
 from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import NotPublished, SourceError, ValidationFailed
 from openautoglm.loop import Batch, Lease, Ledger
+from openautoglm.loop.servers import INBOX
 from openautoglm.params import Params
 from tasks.deliver import LEDGER
 from tasks.lineage import entries, head_of, learnt, pin_batch
@@ -43,10 +48,7 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
             told.append(_taken(batch, ledger, lease))
             print(told[-1])
             ledger = catch_up()
-        for what, reason in ledger.wanted().items():
-            emit_event(
-                f"autoglm.{what}.wanted", {"prefect.resource.id": "autoglm.inbox"}, payload={"why": reason}
-            )
+        ask_for(ledger.wanted())
     return told or Completed(name="NothingNew", message="no batch was pending", data=[])
 
 
@@ -61,6 +63,22 @@ def one_batch(entry: str, fence: int) -> dict[str, float]:
         pin_batch(entry)
         steps, _ = stages(fence)
         return {step.stage: step.seconds for step in steps}
+
+
+def ask_for(wanted: Mapping[str, str]) -> None:
+    """Announce the flows that somebody asked for, but those that are due or under way: a sweep comes every few minutes."""
+    due = {
+        "state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}},
+        "expected_start_time": {"before_": datetime.now(UTC)},
+    }
+    for what, reason in wanted.items():
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_runs(
+                flow_filter=FlowFilter.model_validate({"name": {"any_": [what]}}),
+                flow_run_filter=FlowRunFilter.model_validate(due),
+            )
+        if not found:
+            emit_event(f"autoglm.{what}.wanted", {"prefect.resource.id": INBOX}, payload={"why": reason})
 
 
 def catch_up(root: Path = Path()) -> Ledger:

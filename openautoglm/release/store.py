@@ -211,14 +211,15 @@ class ReleaseStore:
         head = self.head(channel)
         if head is None or head.id != release.id:
             return
-        if before is None:
-            self.storage.remove(pointer_name(channel))
-        else:
-            self._point(channel, pointer, self.get(before))
+        # said first: a kill in between leaves a release that the next publish of it puts in service again
         self.note(
             "undo", release=release.id, fingerprint=release.fingerprint, channel=channel,
             **{"from": release.id, "to": before}, why=why,
         )  # fmt: skip
+        if before is None:
+            self.storage.remove(pointer_name(channel))
+        else:
+            self._point(channel, pointer, self.get(before))
 
     def verify(self) -> list[str]:
         """Every fault of the store, as ``file: what is wrong``; empty when all holds."""

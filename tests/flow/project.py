@@ -18,7 +18,17 @@ from tasks import QUIET, STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).parent / "toy"
-REAL = ["flows", "tasks", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml"]
+REAL = [
+    "prefect.yaml",
+    "infra/servers.py",
+    "flows",
+    "tasks",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvcignore",
+    "dvc.yaml",
+    "params.yaml",
+]
 LIBRARY = [
     "__init__.py",
     "errors.py",

@@ -1,0 +1,93 @@
+"""A toy project that learns on, and how to disturb it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from project import ToyProject
+
+from openautoglm.corpus import inbox
+from openautoglm.loop import Ledger
+from openautoglm.release import ReleaseStore
+
+CONTINUAL = (sys.executable, "-m", "flows.continual")
+# flows.continual in a process that kills itself as it enters the function named by its first argument
+MORTAL = """
+import importlib, os, signal, sys
+where, _, name = sys.argv[1].partition(":")
+owner = importlib.import_module(where)
+*path, last = name.split(".")
+for part in path:
+    owner = getattr(owner, part)
+setattr(owner, last, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+from flows.begin import shell
+from flows.continual import continual
+sys.exit(shell(continual))
+"""
+
+
+def give(toy: ToyProject, *texts: str) -> list[str]:
+    """Put batches into the inbox, one after the other, as `autoglm ingest` does; return their entries."""
+    found = []
+    for text in texts:
+        path = toy.root / f"{text}.jsonl"
+        path.write_text(f"{text}\n")
+        found.append(inbox.put(toy.root / "inbox", str(path)).name)
+        path.unlink()
+    return found
+
+
+def continual(toy: ToyProject, code: int | None = 0, **env: str) -> str:
+    return toy.run(*CONTINUAL, code=code, **env)
+
+
+def killed_at(toy: ToyProject, point: str, **env: str) -> None:
+    """Run the continual flow until it enters ``point`` (module:attribute), where it dies by kill -9."""
+    process = toy.start(sys.executable, "-c", MORTAL, point, **env)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL, said
+
+
+def kill(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGKILL)
+    return process.communicate()[0]
+
+
+def store(toy: ToyProject) -> ReleaseStore:
+    return ReleaseStore(toy.root / "releases")
+
+
+def ids(toy: ToyProject) -> list[str]:
+    """Ids of the releases in order; an id holds the release's fingerprint."""
+    return [store(toy).get(version).id for version in store(toy).versions()]
+
+
+def head(toy: ToyProject) -> str | None:
+    found = store(toy).head()
+    return found.id if found else None
+
+
+def states(toy: ToyProject) -> list[str]:
+    return [batch.state for batch in Ledger(toy.root / ".autoglm/ledger.db").batches()]
+
+
+def is_sound(toy: ToyProject) -> None:
+    """Nothing in the store is half, and every batch is where it belongs."""
+    assert store(toy).verify() == []
+    assert set(states(toy)) == {"published"}
+    log = [entry for entry in store(toy).log() if entry["kind"] == "publish"]
+    assert [entry["to"] for entry in log] == ids(toy), "each was published once, in this order"
+
+
+def record_server(toy: ToyProject, folder: Path) -> None:
+    """Make the test's server that of the checkout, as `make up` would."""
+    import psutil
+
+    me = psutil.Process()
+    noted = {"pid": me.pid, "started": me.create_time(), "url": toy.api_url.removesuffix("/api")}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prefect.json").write_text(json.dumps(noted | {"health": f"{toy.api_url}/health"}))
