@@ -23,8 +23,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from tests.bench.delta_chains import Chains, Recipe, chains
 from tests.bench.delta_codecs import CODECS, OURS, Codec
 

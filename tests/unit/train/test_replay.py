@@ -40,7 +40,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def params(**changes: object) -> ContinualParams:
     values = {"mode": "replay", "features": 16, "replay_per_class": 3, "replay_choice": "reservoir"}
     return ContinualParams.model_validate(
-        {**values, "replay_layers": "all", "max_forgetting": 0.05, **changes}
+        {**values, "replay_layers": "all", "max_forgetting": 0.05, "retrain_on_drift": False, **changes}
     )
 
 
