@@ -98,6 +98,8 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     from tasks.tracking import register
 
     if delivered.release is None or not (delivered.moved or _was_cut_short(delivered.release, root)):
+        if delivered.release is None or not (root / CHAIN).is_file():
+            draw_chain(params, root)  # a refused candidate is part of the history
         return
     register(params, root)
     write_atomic(root / REGISTERED, delivered.release.encode())

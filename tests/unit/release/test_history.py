@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from openautoglm.loop import Batch
 from openautoglm.loop.history import History, read
 from openautoglm.loop.page import stage_times, view, write_chain
+from openautoglm.params import Params
 from openautoglm.release import Release, ReleaseStore
+from tasks.deliver import CHAIN, Delivered, draw_chain, settle
 from tests.unit.release.story import tell
 
 Told = tuple[ReleaseStore, list[Release], History]
@@ -104,3 +107,18 @@ def test_times_from_arrival_to_service() -> None:
     [row] = stage_times([done, waiting])
     assert row["total"] == 12.0
     assert (row["parts"]["waiting"], row["parts"]["train"], row["parts"]["rest"]) == (5.0, 4.0, 2.0)
+
+
+def test_a_page_that_cannot_be_drawn_takes_nothing_back(
+    told: Told, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(told[0].url, tmp_path / "releases")
+    params = Params.load(Path(__file__).parents[3] / "params.yaml")
+    assert draw_chain(params, tmp_path) == tmp_path / CHAIN
+    refused = Delivered(release=None, before=told[1][-1].id, moved=False)
+    (tmp_path / CHAIN).unlink()
+    settle(params, refused, tmp_path)
+    assert (tmp_path / CHAIN).is_file(), "a refused candidate is part of the history"
+    (tmp_path / "releases/manifests/v000002.json").write_text("{}")
+    assert draw_chain(params, tmp_path) is None
+    assert "not drawn: Corrupt" in capsys.readouterr().out
