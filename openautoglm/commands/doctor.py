@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 from openautoglm.commands._checkout import root
-from openautoglm.commands.status import servers
+from openautoglm.commands.status import batches, servers, trainer
 from openautoglm.errors import AutoGLMError
+from openautoglm.loop import servers as lookup
 from openautoglm.params import Params
 
 ROOM = 5e9  # bytes that a run on a small corpus and its cache take, roughly
@@ -101,12 +102,67 @@ def _writable(folder: Path) -> str:
     return "checkout is writable"
 
 
-def _servers(folder: Path) -> str:
-    if url := os.environ.get("PREFECT_API_URL"):
-        return f"PREFECT_API_URL is {url}"
-    live = servers(folder)
-    told = ", ".join(f"{name} {url}" for name, url in live.items())
-    return told or "none: a run starts a temporary one (10 s); triggers and schedules need `autoglm up`"
+def _server(folder: Path) -> str:
+    if gone := [name for name in lookup.stale(folder / lookup.FOLDER) if name != "watch"]:
+        raise AutoGLMError(
+            f"{', '.join(gone)}: started here and gone, see .autoglm/logs; `autoglm up` starts them again"
+        )
+    api = lookup.api_url(folder)
+    if api is None:
+        return "none: a run starts a temporary one (10 s); events and schedules need `autoglm up`, or use `autoglm watch`"
+    if not lookup.answers(f"{api}/health"):
+        raise AutoGLMError(f"{api} does not answer; start it, unset PREFECT_API_URL, or `autoglm up`")
+    return api
+
+
+def _loop(folder: Path) -> str:
+    """Whether an arriving batch starts a run, and the nightly retraining is on."""
+    api = lookup.api_url(folder)
+    if api is None or not lookup.answers(f"{api}/health"):
+        return "off: no server" if "watch" not in servers(folder) else "autoglm watch takes what arrives"
+    if idle := lookup.why_idle(api):
+        raise AutoGLMError(idle)
+    found = lookup.ask(api, "/deployments/filter", {"limit": 200})
+    if missing := {"continual", "pipeline", "retrain", "rollback"} - {row["name"] for row in found}:
+        raise AutoGLMError(
+            f"deployments are missing: {', '.join(sorted(missing))}; `autoglm up` deploys them"
+        )
+    schedules = {row["name"]: [one["active"] for one in row["schedules"]] for row in found}
+    off = sorted(name for name in ("continual", "retrain") if not any(schedules[name]))
+    if off:
+        raise AutoGLMError(
+            f"the schedule of {', '.join(off)} is paused; resume it in the UI, or `autoglm up`"
+        )
+    return "an arriving batch starts a run; swept every 5 minutes, retrained at night"
+
+
+def _mlflow(folder: Path) -> str:
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if named and "://" not in named:
+        raise AutoGLMError(f"MLFLOW_TRACKING_URI is {named}; give a URL such as sqlite:///mlflow.db")
+    if named and named.startswith("http") and not lookup.answers(f"{named}/health"):
+        raise AutoGLMError(
+            f"{named} does not answer, so nothing can be published; start it, or unset MLFLOW_TRACKING_URI"
+        )
+    pages = lookup.running(folder / lookup.FOLDER, "mlflow")
+    return f"records in {named or 'mlflow.db'}" + (
+        f", pages at {pages}" if pages else ", no pages: `autoglm up`"
+    )
+
+
+def _batches(folder: Path) -> str:
+    rows = batches(folder)
+    counts = {
+        state: [row for row in rows if row["state"] == state]
+        for state in ("pending", "running", "refused", "aside")
+    }
+    told = [f"{len(found)} {state}" for state, found in counts.items() if found]
+    holder = trainer(folder)
+    if counts["running"] and holder is None:
+        told.append("left running by a run that died; the next run takes it up")
+    if counts["aside"]:
+        told.append("set aside: see inbox/_aside/*.why.txt, put it right and `autoglm ingest` it again")
+    return ", ".join([*told, f"training: {holder or 'nobody'}"])
 
 
 CHECKS: dict[str, Check] = {
@@ -115,5 +171,8 @@ CHECKS: dict[str, Check] = {
     "params": _params,
     "space": _space,
     "writable": _writable,
-    "servers": _servers,
+    "server": _server,
+    "loop": _loop,
+    "mlflow": _mlflow,
+    "batches": _batches,
 }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,8 @@ from openautoglm.commands._checkout import root
 from openautoglm.errors import AutoGLMError
 from openautoglm.files import located
 from openautoglm.params import Params
+
+LEDGER = Path(".autoglm/ledger.db")
 
 
 @click.command(epilog="Example: autoglm status --json")
@@ -29,6 +32,8 @@ def command(as_json: bool) -> None:
         "release": _head(folder),
         "channel": params.publish.channel,
         "inbox": names(located(folder, params.ingest.inbox)),
+        "batches": batches(folder),
+        "training": trainer(folder),
         "stages": _stages(folder),
         "servers": servers(folder),
     }
@@ -37,17 +42,30 @@ def command(as_json: bool) -> None:
 
 def servers(folder: Path) -> dict[str, str]:
     """{name: URL, or "running"} of the servers of `autoglm up` that live."""
-    import psutil
+    from openautoglm.loop.servers import FOLDER, record
 
-    found = {}
-    for path in sorted((folder / ".autoglm/servers").glob("*.json")):
-        record = json.loads(path.read_text())
-        if (
-            psutil.pid_exists(record["pid"])
-            and abs(psutil.Process(record["pid"]).create_time() - record["started"]) < 0.05
-        ):
-            found[path.stem] = record["url"] or "running"
-    return found
+    names = [path.stem for path in sorted((folder / FOLDER).glob("*.json"))]
+    found = {name: record(folder / FOLDER, name) for name in names}
+    return {name: str(row["url"] or "running") for name, row in found.items() if row}
+
+
+def batches(folder: Path) -> list[dict[str, Any]]:
+    """The ledger: what became of each batch."""
+    from openautoglm.loop import Ledger
+
+    path = folder / LEDGER
+    found = Ledger(path).batches() if path.is_file() else []
+    return [
+        {"entry": one.entry, "state": one.state, "release": one.release, "tries": one.tries, "why": one.why}
+        for one in found
+    ]
+
+
+def trainer(folder: Path) -> str | None:
+    """Who holds the training lease."""
+    from openautoglm.loop.lease import holder_of
+
+    return holder_of(folder / LEDGER) if (folder / LEDGER).is_file() else None
 
 
 def _told(found: Mapping[str, object]) -> list[str]:
@@ -58,12 +76,27 @@ def _told(found: Mapping[str, object]) -> list[str]:
     lines = [
         f"release   {release or 'none yet'} ({found['channel']})",
         f"inbox     {', '.join(inbox) or 'empty'}",
+        *_told_of_batches(found["batches"], inbox),
+        f"training  {found['training'] or 'nobody'}",
     ]
     pending = {stage: reasons for stage, reasons in stages.items() if reasons}
     lines += [f"would run {stage}: {'; '.join(reasons)}" for stage, reasons in pending.items()]
     if not pending:
         lines.append("stages    all up to date")
     return lines + ([f"{name:<9} {url}" for name, url in live.items()] or ["servers   none; autoglm up"])
+
+
+def _told_of_batches(rows: Any, inbox: list[str]) -> list[str]:
+    """How many are done, and what is to be known of the others."""
+    done = sum(row["state"] == "published" for row in rows)
+    unknown = set(inbox) - {row["entry"] for row in rows}  # dropped there, or not looked at yet
+    lines = [f"batches   {done} published, {len(unknown)} not taken yet"]
+    for row in rows:
+        if row["state"] != "published":
+            why = f": {row['why']}" if row["why"] else ""
+            tries = f", tried {row['tries']} times" if row["tries"] else ""
+            lines.append(f"  {row['state']:<8} {row['entry']}{tries}{why}")
+    return lines
 
 
 def _head(folder: Path) -> str | None:

@@ -124,12 +124,12 @@ def _fixed(params: str, **values: object) -> str:
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[str]:
-    """API URL of a real Prefect server on a database of its own in ``folder``."""
+def prefect_server(folder: Path, at: int = 0) -> Iterator[str]:
+    """API URL of a real Prefect server on a database of its own in ``folder``, at port ``at`` or a free one."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+        port = str(at or probe.getsockname()[1])
     database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
     env = (
         os.environ | QUIET | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, "PREFECT_HOME": str(folder)}

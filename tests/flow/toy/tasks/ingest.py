@@ -1,6 +1,7 @@
 """Toy: the lines of the inbox, in order of arrival."""
 
 import os
+import time
 from pathlib import Path
 
 from openautoglm.errors import SourceError
@@ -14,6 +15,9 @@ def ingest(params: Params, root: Path = Path()) -> dict[str, object]:
         if kind == "once":
             fault.unlink()
             raise ConnectionError("the network went away")
+        while kind == "slow" and fault.is_file():
+            time.sleep(0.05)
+    if fault.is_file():
         raise SourceError("inbox/a.txt: not a table, found a poem; give JSONL, CSV or Parquet")
     with (root / "calls").open("a") as calls:
         calls.write(f"ingest {os.getpid()}\n")
