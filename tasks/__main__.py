@@ -4,6 +4,7 @@
     python -m tasks code           the code keys that the stages depend on
     python -m tasks why train      what made it run, or would
     python -m tasks status --json  which stages would run
+    python -m tasks checkout v2    back to what made a release
     python -m tasks champion       MLflow's aliases follow the store's pointer, after a rollback
 
 A user's fault is one line on stderr and exit code 2; a gate that says no is exit code 1.
@@ -63,6 +64,10 @@ def main(arguments: list[str]) -> int:
             from tasks.why import main as explain
 
             return explain(name, rest)
+        if name == "checkout":
+            from tasks.checkout import main as bring_back
+
+            return bring_back(rest)
         if name == "champion" and not rest:
             follow_head()
             return 0

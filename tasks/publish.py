@@ -41,9 +41,14 @@ def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     ]
     known = store.find(files_fingerprint(contents(root / ONNX)))
     if known and not gates.refusing(found):
-        store.restore(known, root / CANDIDATE)
-        return _record(root, known)
+        return restore(store, known, root)
     release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
+    return _record(root, release)
+
+
+def restore(store: ReleaseStore, release: Release, root: Path) -> Mapping[str, object]:
+    """models/release and models/release.json of a release that is in the store."""
+    store.restore(release, root / CANDIDATE)
     return _record(root, release)
 
 

@@ -53,7 +53,7 @@ def test_they_are_out_of_everything_and_a_release_without_them_is_in_service(two
     assert not list(two.root.glob(".autoglm/train/*"))
     entry = log_of(two)[-1]
     assert (entry["kind"], entry["documents"], entry["why"]) == ("forget", 2, "asked for")
-    assert "b1" not in json.dumps(entry)
+    assert "b1" not in map(str, entry.values())
     status = two.run(sys.executable, "-c", "from openautoglm.loop import *; from pathlib import Path; "
                      "l = Ledger(Path('.autoglm/ledger.db')); print([b.state for b in l.batches()], *l.wanted())")  # fmt: skip
     assert status.split() == ["['published',", "'published']", "retrain"]
