@@ -30,6 +30,7 @@ from openautoglm.params import Params
 from tasks.deliver import LEDGER
 from tasks.lineage import entries, head_of, learnt, pin_batch
 
+DRIFT = Path("reports/drift.json")
 TRIES = 3  # failed checks after which a batch is set aside
 ITS_OWN_FAULT = (ValidationFailed, SourceError)
 
@@ -61,7 +62,12 @@ def one_batch(entry: str, fence: int) -> dict[str, float]:
     """
     with tracked():
         pin_batch(entry)
-        steps, _ = stages(fence)
+        try:
+            steps, _ = stages(fence)
+        except NotPublished:
+            tell_drift(entry)
+            raise
+        tell_drift(entry)
         return {step.stage: step.seconds for step in steps}
 
 
@@ -79,6 +85,21 @@ def ask_for(wanted: Mapping[str, str]) -> None:
             )
         if not found:
             emit_event(f"autoglm.{what}.wanted", {"prefect.resource.id": INBOX}, payload={"why": reason})
+
+
+def tell_drift(entry: str, root: Path = Path()) -> None:
+    """Raise `autoglm.drift.detected` for what evaluate found in the newest batch; where the params say so, ask for a retrain."""
+    if not (root / DRIFT).is_file():
+        return
+    from openautoglm.evaluate.drift import drifted
+
+    found = {measure.name: measure.value for measure in drifted(root / DRIFT)}
+    if not found:
+        return
+    print(f"{entry}: drifted in {', '.join(found)}")
+    emit_event("autoglm.drift.detected", {"prefect.resource.id": INBOX}, payload={"entry": entry, **found})
+    if Params.load(root / "params.yaml").continual.retrain_on_drift:
+        Ledger(root / LEDGER).want("retrain", f"{entry} drifted in {', '.join(found)}")
 
 
 def catch_up(root: Path = Path()) -> Ledger:

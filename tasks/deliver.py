@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
 LEDGER = Path(".autoglm/ledger.db")
+PARENTS = Path(".autoglm/parents")  # releases written out beside the publisher
 REGISTERED = Path(".autoglm/registered")  # the last release that MLflow's registry was told of
 CHAIN = Path("reports/chain.html")
 
@@ -95,6 +96,7 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
         whatever MLflow or the disk raises.
     """
     from openautoglm.loop import Ledger
+    from openautoglm.release.prune import prune_materialised
     from tasks.tracking import register
 
     if delivered.release is None or not (delivered.moved or _was_cut_short(delivered.release, root)):
@@ -105,6 +107,8 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     write_atomic(root / REGISTERED, delivered.release.encode())
     release = store_of(params, root).get(delivered.release)
     Ledger(root / LEDGER).learnt(release.facts["data"].get("entries") or [], release.id)
+    keep = [params.train.parent] if params.train.parent else []
+    prune_materialised(root / PARENTS, store_of(params, root), params.publish.channel, keep)
     draw_chain(params, root)
 
 

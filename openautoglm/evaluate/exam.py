@@ -15,7 +15,12 @@ from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
 from openautoglm.evaluate.continual import class_groups
-from openautoglm.evaluate.predict import Floats, predict_with_ablation, predict_with_features
+from openautoglm.evaluate.predict import (
+    Floats,
+    predict_from_features,
+    predict_with_ablation,
+    predict_with_features,
+)
 from openautoglm.graph import GraphBatch
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import score
@@ -115,11 +120,14 @@ def sit(
         found = np.array([number.get(name, -1) for name in predicted], dtype=np.int64)
         return Answers(found, found == actual)
 
-    logits, text_logits = predict_with_ablation(checkpoint, test, graphs)
+    logits, text_logits, features = predict_with_ablation(checkpoint, test, graphs)
     (logits, not_finite), (text_logits, _) = finite(logits), finite(text_logits)
     parent_answers, parent_metrics, reading = None, dict[str, float](), None
     if parent:
-        parent_logits, features = predict_with_features(parent, test, graphs)
+        if parent.shares_body(checkpoint):  # a new head alone: no need to read everything twice
+            parent_logits = predict_from_features(parent, features)
+        else:
+            parent_logits, features = predict_with_features(parent, test, graphs)
         reading = Reading(finite(parent_logits)[0], finite(features)[0])
         parent_logits = reading.logits
         parent_answers = answers(answered(parent_logits, parent.config.labels))

@@ -63,9 +63,17 @@ def predict_with_features(
 
 def predict_with_ablation(
     checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, *, batch_size: int = BATCH_SIZE
-) -> tuple[Floats, Floats]:
-    """``predict_logits`` with the graph and without it in one pass over the backbone, twice [D, C]."""
-    return _run(checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=True)[:2]
+) -> tuple[Floats, Floats, Floats]:
+    """``predict_logits`` with the graph and without it in one pass over the backbone, twice [D, C]; and features [D, H]."""
+    return _run(checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=True)
+
+
+@torch.inference_mode()
+def predict_from_features(checkpoint: Checkpoint, features: Floats) -> Floats:
+    """Logits [D, C] of what the adapter makes of features [D, H]."""
+    model = checkpoint.model()
+    logits: Floats = model.adapter(torch.from_numpy(features)).numpy()
+    return logits
 
 
 def _encoded(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch) -> EncodedCorpus:

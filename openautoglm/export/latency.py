@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 from openautoglm.export.session import Session
+from openautoglm.files import fingerprint
 from openautoglm.model.encode import EncodedCorpus, collate_arrays
 
 BATCHES = (1, 8, 32)
@@ -64,6 +66,12 @@ def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
             if number:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def operators(graph: Path) -> str:
+    """sha256 of an ONNX graph's operators in their order: what its speed depends on, whatever the weights."""
+    loaded = onnx.load(graph, load_external_data=False)
+    return fingerprint([node.op_type for node in loaded.graph.node])
 
 
 def as_facts(rows: Sequence[dict[str, float]]) -> dict[str, float]:

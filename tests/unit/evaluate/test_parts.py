@@ -14,7 +14,11 @@ from openautoglm.evaluate.confused import confused_block
 from openautoglm.evaluate.evaluation import exam_fingerprint
 from openautoglm.evaluate.mistakes import shown_errors
 from openautoglm.evaluate.plots import training_rows
-from openautoglm.evaluate.predict import predict_logits, predict_with_ablation
+from openautoglm.evaluate.predict import (
+    predict_from_features,
+    predict_logits,
+    predict_with_ablation,
+)
 from openautoglm.evaluate.slices import NODES, buckets, slice_rows
 
 
@@ -39,15 +43,25 @@ def test_logits_keep_the_order_whatever_the_batches(corpus, checkpoint):
 
 def test_one_pass_gives_the_ablation_bit_for_bit(corpus, checkpoint):
     graphs = toy_graphs(corpus)
-    logits, text_only = predict_with_ablation(checkpoint, corpus, graphs)
+    logits, text_only, _ = predict_with_ablation(checkpoint, corpus, graphs)
     np.testing.assert_array_equal(logits, predict_logits(checkpoint, corpus, graphs))
     np.testing.assert_array_equal(text_only, predict_logits(checkpoint, corpus, graphs, use_graph=False))
     assert np.abs(logits - text_only).max() > 1e-6
 
 
+def test_a_parent_with_the_same_body_answers_from_the_same_features(corpus, checkpoint, tmp_path):
+    graphs = toy_graphs(corpus)
+    _, _, features = predict_with_ablation(checkpoint, corpus, graphs)
+    np.testing.assert_allclose(
+        predict_from_features(checkpoint, features), predict_logits(checkpoint, corpus, graphs), atol=1e-6
+    )
+    assert checkpoint.shares_body(checkpoint)
+    assert not checkpoint.shares_body(toy_checkpoint(tmp_path / "other", sorted(WORDS), seed=5))
+
+
 def test_a_text_only_model_has_no_ablation(corpus, tmp_path):
     checkpoint = toy_checkpoint(tmp_path / "c", sorted(WORDS), text_only=True)
-    logits, text_only = predict_with_ablation(checkpoint, corpus, toy_graphs(corpus))
+    logits, text_only, _ = predict_with_ablation(checkpoint, corpus, toy_graphs(corpus))
     np.testing.assert_array_equal(logits, text_only)
 
 

@@ -112,18 +112,23 @@ def test_a_checkpoint_that_is_none_is_named(params: Params, tmp_path: Path) -> N
         export(params, tmp_path)
 
 
+MODEL = ("--model", "models/onnx")
+
+
 def test_predict_and_explain(root: Path, facts: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     text = "My <new> card has not arrived & I need it."
-    shown = CliRunner().invoke(group, ["predict", text], catch_exceptions=False)
+    shown = CliRunner().invoke(group, ["predict", text, *MODEL], catch_exceptions=False)
     assert shown.exit_code == 0
     assert "%" in shown.output
     assert "card" in shown.output
     assert "→" in shown.output
-    answer = json.loads(CliRunner().invoke(group, ["predict", text, "--json"]).output)
+    answer = json.loads(CliRunner().invoke(group, ["predict", text, "--json", *MODEL]).output)
     assert answer["label"] in LABELS
     assert answer["relations"]
-    made = CliRunner().invoke(group, ["explain", text, "--html", "answer.html"], catch_exceptions=False)
+    made = CliRunner().invoke(
+        group, ["explain", text, *MODEL, "--html", "answer.html"], catch_exceptions=False
+    )
     assert answer["label"] in made.output
     page = (root / "answer.html").read_text()
     assert "<svg" in page
