@@ -92,7 +92,7 @@ def sizes(rows: Sequence[Row]) -> str:
         axes.minorticks_off()
         axes.grid(axis="x", visible=False)
         axes.set_xlim(-0.6, max(len(rows), 3) - 0.4)
-        _ticks(axes, [row["name"] for row in rows])
+        _ticks(axes, [row["name"] for row in rows], LABELS // 3)
         axes.set_ylabel("MB")
 
     return drawn(draw, (4.6, 3.2))
@@ -111,14 +111,15 @@ def drifts(batches: Sequence[str], rows: Mapping[str, Sequence[float | None]]) -
                           linewidth=1.4, color=ACCENT if number % 2 == 0 else MUTED)  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.set_xlim(-0.4, max(len(batches), 2) - 0.6)
-        _ticks(axes, list(batches))
+        # names of many would touch each other: their numbers in the inbox stand for them
+        _ticks(axes, [name if len(batches) <= 6 else name.split("-")[0] for name in batches])
         axes.set_ylabel("share of the bound")
         axes.legend(fontsize=9.5, ncols=1, loc="upper left", bbox_to_anchor=(1, 1))
 
     return drawn(draw, (WIDE, 3.0))
 
 
-def _ticks(axes: Axes, names: Sequence[str]) -> None:
-    every = -(-len(names) // LABELS)
+def _ticks(axes: Axes, names: Sequence[str], most: int = LABELS) -> None:
+    every = max(-(-len(names) // most), 1)
     places = range(0, len(names), every)
     axes.set_xticks(list(places), [names[place] for place in places])

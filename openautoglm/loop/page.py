@@ -23,7 +23,7 @@ from openautoglm.loop.moves import Entry, marks
 from openautoglm.release import ReleaseStore
 
 GONE = ("rolled back", "taken back")
-COLUMNS = 14  # batches in the heat map: the first and the last of more
+COLUMNS, DENSE = 10, 60  # batches in the heat map with numbers, and without; the first and the last of more
 SHOWN = 60  # lines of the log
 
 
@@ -65,7 +65,7 @@ def view(history: History) -> dict[str, Any]:
 def heat_map(history: History) -> dict[str, Any]:
     """``groups`` and ``rows`` of the lineage: accuracy on each batch, and how much of its best is gone (0-1)."""
     chain, names = history.chain, {version.id: version.name for version in history.published}
-    shown = _ends(len(chain.groups))
+    shown = _ends(len(chain.groups), DENSE)
     losses = chain.losses()
     rows: list[dict[str, Any]] = []
     for number, release in enumerate(history.lineage):
@@ -78,7 +78,8 @@ def heat_map(history: History) -> dict[str, Any]:
         rows.append({"name": names[release], "id": release, "cells": cells})
     return {
         "groups": [chain.groups[j] for j in shown],
-        "rows": [rows[place] for place in _ends(len(rows), 40)] if shown else [],
+        "rows": [rows[place] for place in _ends(len(rows), DENSE)] if shown else [],
+        "dense": len(shown) > COLUMNS,
         "left_out": len(chain.groups) - len(shown),
         "worst": float(max((cell["loss"] for row in rows for cell in row["cells"] if cell), default=0)),
     }
@@ -163,7 +164,7 @@ def _drifts(history: History) -> tuple[list[str], dict[str, list[float | None]]]
     return list(found), rows
 
 
-def _ends(count: int, most: int = COLUMNS) -> list[int]:
+def _ends(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return [*range(most // 4), *range(count - (most - most // 4), count)]
