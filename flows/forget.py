@@ -16,6 +16,7 @@ from prefect import flow
 from flows.begin import begin, shell
 from flows.continual import catch_up
 from flows.pipeline import stages
+from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import NotPublished
 from openautoglm.files import save_json
 from openautoglm.loop import Lease, Ledger
@@ -73,6 +74,7 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
         "release": after.id if after and not refusal else None,
         "refused": refusal or None,
         "fine_tuned_on_them": seen_by,
+        "aside": len(boxes.aside(Path(params.ingest.inbox))),
         **gone,
     }
     save_json(RESULT, told)
@@ -113,6 +115,10 @@ def _say(told: dict[str, Any]) -> None:
     else:
         print(
             f"{told['objects']} objects taken out of DVC's cache: `autoglm checkout` of earlier releases needs a remote"
+        )
+    if told["aside"]:
+        print(
+            f"{told['aside']} batches lie set aside in the inbox's _aside, where nothing reads them: look there yourself"
         )
     for remote in told["remotes"]:
         print(

@@ -128,6 +128,11 @@ def set_aside(inbox: Path, entry: str, report: str) -> Path:
         return aside / entry
 
 
+def aside(inbox: Path) -> list[Path]:
+    """The batches that were set aside."""
+    return sorted(path for path in (inbox / ASIDE).glob("*") if not path.name.endswith(".why.txt"))
+
+
 def named_again(entry: str, content: Path) -> str:
     """The name of ``entry`` with the hash of ``content``, which was made of it.
 

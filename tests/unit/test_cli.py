@@ -200,3 +200,42 @@ def test_demo_leaves_other_data_alone(
     assert leave("demo") == 2
     assert "the inbox holds other data than the sample: found 0001-mine" in capsys.readouterr().err
     assert not started
+
+
+@pytest.mark.parametrize(
+    ("words", "program"),
+    [
+        (("run", "--dry-run"), ("flows.pipeline", "--dry-run")),
+        (("run", "--force", "--reason", "why"), ("flows.pipeline", "--force", "why")),
+        (("watch", "--once"), ("flows.watch", "--every", "5", "--once")),
+        (("retrain", "--why", "autumn"), ("flows.retrain", "--why", "autumn")),
+        (("checkout", "v2", "--force"), ("tasks", "checkout", "v2", "--force")),
+    ],
+)
+def test_a_command_starts_its_program(
+    checkout: Path, started: list[tuple[str, ...]], words: tuple[str, ...], program: tuple[str, ...]
+) -> None:
+    assert leave(*words) == 0
+    assert started == [("-m", *program)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "--force"), "--force needs a reason"),
+        (("run", "--reason", "x"), "--reason is that of --force"),
+        (("run", "--force", "--reason", "x", "--dry-run"), "give one of them"),
+        (("forget", "--ids", "nowhere", "--reason", "x"), "nowhere: not found"),
+        (("forget", "--ids", "params.yaml", "--reason", " "), "needs a reason"),
+    ],
+)
+def test_what_needs_a_reason_or_a_file_says_so(
+    checkout: Path,
+    started: list[tuple[str, ...]],
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    assert leave(*words) == 2
+    assert message in capsys.readouterr().err
+    assert not started
