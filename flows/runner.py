@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -201,6 +202,8 @@ def main(words: Sequence[str]) -> int:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        with suppress(*AWAY):
+            runner.sign_of_life()  # what is due waits for seconds only
         ready()
         _say(f"{runner.name}: warm after {time.monotonic() - started:.1f} s, waiting for runs of pool {pool}")
         runner.serve()

@@ -26,7 +26,7 @@ from ruamel.yaml import YAML
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flows.server import OWNER, ROOT, SERVERS
-from openautoglm.loop.servers import answers, ask, record
+from openautoglm.loop.servers import answers, ask, record, why_idle
 from tasks import QUIET
 
 BIN = Path(sys.executable).parent
@@ -54,6 +54,11 @@ def up() -> None:
     deploy(f"{prefect}/api")
     _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)
     _wait("mlflow")
+    until = time.monotonic() + PATIENCE
+    while (idle := why_idle(f"{prefect}/api")) and time.monotonic() < until:
+        time.sleep(0.3)
+    if idle:
+        sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
     print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     make down")
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import time
 import tomllib
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,7 @@ from openautoglm.files import write_atomic
 FOLDER = Path(".autoglm/servers")
 EVENT = "autoglm.batch.arrived"
 INBOX = "autoglm.inbox"  # what the event is about
+BUSY = 6  # times that a busy server is asked
 NAMES = uuid.UUID("5f0b6d52-9a55-5c1e-8f0e-0b7a5a4f2a11")
 
 
@@ -93,8 +96,15 @@ def ask(api: str, path: str, body: object = None, method: str = "POST", timeout:
     data = None if method in ("GET", "DELETE") else json.dumps({} if body is None else body).encode()
     headers = {"Content-Type": "application/json", **_credentials()}
     request = urllib.request.Request(f"{api}{path}", data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        text = answer.read()
+    for left in reversed(range(BUSY)):
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                text = answer.read()
+            break
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or not left:  # its database is busy with somebody else
+                raise
+            time.sleep(0.5)
     return json.loads(text) if text else None
 
 
