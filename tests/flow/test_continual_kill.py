@@ -9,6 +9,7 @@ import pytest
 from chain import continual, give, head, ids, is_sound, killed_at, states, store
 from project import ToyProject
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STORE, TRACKING = "openautoglm.release.store:ReleaseStore", "tasks.tracking"
 # (where, whether the new version is in service already)
 POINTS = {
@@ -20,7 +21,6 @@ POINTS = {
     "registered in part": ("mlflow:MlflowClient.set_registered_model_alias", True),
     "registered, not in the ledger": ("openautoglm.loop.ledger:Ledger.finish", True),
 }
-QUICK = ("the pointer moved, nothing logged",)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,7 @@ def undisturbed(one_release: ToyProject, tmp_path_factory: pytest.TempPathFactor
     return ids(toy)
 
 
-@pytest.mark.parametrize(
-    "point", [point if point in QUICK else pytest.param(point, marks=pytest.mark.slow) for point in POINTS]
-)
+@pytest.mark.parametrize("point", POINTS)
 def test_killed_while(point: str, one_release: ToyProject, undisturbed: list[str], tmp_path: Path) -> None:
     toy, (where, is_new) = _copy(one_release, tmp_path), POINTS[point]
     tracking = "on" if "mlflow" in where or "register" in where else "off"
@@ -57,7 +55,6 @@ def test_killed_while(point: str, one_release: ToyProject, undisturbed: list[str
         assert _champion(toy) == undisturbed[1]
 
 
-@pytest.mark.slow
 def test_the_pointer_returns_when_mlflow_is_down(
     one_release: ToyProject, undisturbed: list[str], tmp_path: Path
 ) -> None:

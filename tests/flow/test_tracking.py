@@ -47,10 +47,15 @@ def test_a_run_per_pipeline_a_child_per_stage_and_a_version_per_release(toy: Toy
     }
 
 
-def test_a_cached_run_imports_no_mlflow_and_a_broken_store_stops_nothing(toy: ToyProject) -> None:
-    said = toy.flow(AUTOGLM_TRACKING="on", MLFLOW_TRACKING_URI="nosuch://store")
+def test_a_cached_run_imports_no_mlflow_and_a_broken_store_stops_only_the_registration(
+    toy: ToyProject,
+) -> None:
+    said = toy.flow(AUTOGLM_TRACKING="on", MLFLOW_TRACKING_URI="nosuch://store", code=1)
     assert "tracking: not recorded, the run goes on" in said
+    assert "taken back, nothing is in service again" in said
+    assert not (toy.root / "releases/channels/stable.json").exists()
 
+    toy.flow(AUTOGLM_TRACKING="on")
     check = "import sys; from flows.pipeline import pipeline; pipeline(); assert 'mlflow' not in sys.modules"
     toy.run(sys.executable, "-c", check, AUTOGLM_TRACKING="on")
 

@@ -1,0 +1,196 @@
+"""A batch arrives: on a real server, by an event of another process, to a release; poisoned ones step aside."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chain import continual, give, head, ids, is_sound, states, store
+from project import ToyProject, prefect_server
+
+from openautoglm.loop import servers
+
+Eventually = Callable[..., None]
+DEPLOY = "import sys; from infra.servers import deploy; deploy(sys.argv[1])"
+AUTOGLM = (sys.executable, "-m", "openautoglm.cli")
+
+
+@contextmanager
+def runner(toy: ToyProject) -> Iterator[subprocess.Popen[bytes]]:
+    """The warm runner of ``toy``, which is ready to take runs."""
+    with (toy.root / "runner.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.runner"], cwd=toy.root, stdout=log, stderr=log,
+            env=toy.env(AUTOGLM_RUNNER_LIGHT="1", PYTHONUNBUFFERED="1"),
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while servers.why_idle(toy.api_url):
+            assert time.monotonic() < until, (toy.root / "runner.log").read_text()
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[ToyProject]:
+    """A checkout whose deployments are on the server, with a runner."""
+    toy = ToyProject.create(tmp_path_factory.mktemp("served") / "toy", api_url)
+    toy.run(sys.executable, "-c", DEPLOY, api_url)
+    with runner(toy):
+        yield toy
+
+
+def test_an_event_from_another_process_publishes_and_the_times_are_told(served: ToyProject) -> None:
+    (served.root / "today.jsonl").write_text("three\n")
+    said = served.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", "--timeout", "150")
+
+    assert "published as v000002" in said, (served.root / "runner.log").read_text()
+    assert "  waiting  " in said
+    assert "  train  " in said
+    assert head(served) in said
+    runs = _runs(served, "continual")
+    assert [run for run in runs if "0002-today-" in run["parameters"]["why"]], "started by the event"
+    is_sound(served)
+
+
+def test_a_killed_child_is_crashed_at_once_and_its_batch_is_taken_by_the_next(
+    served: ToyProject, eventually: Eventually
+) -> None:
+    (served.root / "fault").write_text("slow")  # the toy's ingest waits as long as this says so
+    (entry,) = give(served, "killed")
+    servers.announce(served.api_url, entry)
+    eventually(lambda: _pids(served, entry), 90)
+    (child,) = _pids(served, entry)
+    os.kill(child, signal.SIGKILL)
+    (served.root / "fault").unlink()
+
+    eventually(lambda: not _runs(served, "continual", "RUNNING"), 15)
+    assert not _runs(served, "batch", "RUNNING"), "the flow that it called is closed as well"
+    assert "its process ended with -9" in str(_runs(served, "continual", "CRASHED"))
+    servers.announce(served.api_url, f"{entry}-again")  # what the sweep does after at most five minutes
+    eventually(lambda: states(served)[-1] == "published", 120)
+    is_sound(served)
+
+
+def test_nobody_to_take_it_is_exit_code_2_and_one_line(toy: ToyProject) -> None:
+    toy.api_url = ""
+    (toy.root / "today.jsonl").write_text("three\n")
+    said = toy.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", code=2, PREFECT_HOME=str(toy.root / "home"))
+
+    assert said.splitlines()[-1].startswith("error: nobody is there to take 0002-today-")
+    assert "Traceback" not in said
+
+
+def test_a_poisoned_batch_is_set_aside_with_its_report_and_the_next_is_published(toy: ToyProject) -> None:
+    give(toy, "damaged", "sound")
+    said = continual(toy)
+
+    assert states(toy) == ["published", "aside", "published"]
+    (aside,) = toy.root.glob("inbox/_aside/*.why.txt")
+    assert "1 row is damaged" in aside.read_text()
+    assert "try 1 of 3" in said
+    assert len(ids(toy)) == 2
+    assert store(toy).verify() == []
+
+
+@pytest.mark.slow
+def test_a_wrong_clock_and_a_server_restart_lose_no_batch(tmp_path: Path, eventually: Eventually) -> None:
+    toy = ToyProject.create(tmp_path / "toy", "")
+    with ExitStack() as stack:
+        with prefect_server(tmp_path / "server") as toy.api_url:
+            port = int(toy.api_url.split(":")[2].partition("/")[0])
+            toy.run(sys.executable, "-c", DEPLOY, toy.api_url)
+            stack.enter_context(runner(toy))
+            for days in (-1, 1):
+                _announce_by_a_wrong_clock(toy, days)
+            eventually(lambda: states(toy) == ["published"], 150)
+        give(toy, "lost")  # its event finds no server
+        with prefect_server(tmp_path / "server", port):
+            eventually(lambda: servers.why_idle(toy.api_url) == "", 90)
+            servers.announce(toy.api_url, *give(toy, "heard"))
+            eventually(lambda: states(toy) == ["published"] * 3, 200)
+            stack.close()
+    is_sound(toy)
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_wait_and_none_is_cancelled(served: ToyProject, eventually: Eventually) -> None:
+    (served.root / "fault").write_text("slow")
+    entries = give(served, "left", "right")
+    for entry in (*entries, *entries):
+        servers.announce(served.api_url, entry)
+        servers.announce(served.api_url, f"{entry}-twice-{os.urandom(2).hex()}")
+    eventually(lambda: _runs(served, "continual", "RUNNING"), 90)
+    (served.root / "fault").unlink()
+
+    eventually(lambda: set(states(served)) == {"published"}, 200)
+    assert not _runs(served, "continual", "CANCELLED")
+    is_sound(served)
+
+
+@pytest.mark.slow
+def test_a_retrain_that_is_not_better_leaves_the_champion(served: ToyProject, eventually: Eventually) -> None:
+    before = head(served)
+    served.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")
+    try:
+        served.run("prefect", "deployment", "run", "retrain/retrain")
+        eventually(lambda: "ChampionStays" in str(_runs(served, "retrain", "COMPLETED")), 200)
+    finally:
+        served.edit("params.yaml", "min_accuracy: 0.95 ", "min_accuracy: 0.5 ")
+    assert head(served) == before
+    listed = served.run("prefect", "deployment", "inspect", "retrain/retrain")
+    assert "0 3 * * *" in listed
+
+
+@pytest.mark.slow
+def test_deploying_again_leaves_one_trigger_each_and_clears_what_is_gone(served: ToyProject) -> None:
+    served.edit("prefect.yaml", "- name: rollback", "- name: back")
+    served.run(sys.executable, "-c", DEPLOY, served.api_url)
+    served.edit("prefect.yaml", "- name: back", "- name: rollback")
+    said = served.run(sys.executable, "-c", DEPLOY, served.api_url)
+
+    assert "removed the deployment back" in said
+    found = servers.ask(served.api_url, "/deployments/filter", {})
+    assert sorted(row["name"] for row in found) == ["continual", "pipeline", "retrain", "rollback"]
+    expected = [row["trigger"]["expect"] for row in servers.ask(served.api_url, "/automations/filter", {})]
+    assert sorted(expected) == [["autoglm.batch.arrived"], ["autoglm.retrain.wanted"]]
+    limits = {row["concurrency_options"]["collision_strategy"] for row in found}
+    assert limits == {"ENQUEUE"}, "CANCEL_NEW would drop the run of a later event"
+
+
+def _runs(toy: ToyProject, flow: str, kind: str = "") -> list[dict[str, Any]]:
+    body: dict[str, Any] = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
+    if kind:
+        body["flow_runs"] = {"state": {"type": {"any_": [kind]}}}
+    found: list[dict[str, Any]] = servers.ask(toy.api_url, "/flow_runs/filter", body)
+    return found
+
+
+def _pids(toy: ToyProject, entry: str) -> list[int]:
+    """The process of the run that works on ``entry``."""
+    if entry not in [run["name"] for run in _runs(toy, "batch", "RUNNING")]:
+        return []
+    return [int(run["labels"]["autoglm.pid"]) for run in _runs(toy, "continual", "RUNNING")]
+
+
+def _announce_by_a_wrong_clock(toy: ToyProject, days: int) -> None:
+    when = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    event = {"occurred": when.isoformat(), "event": servers.EVENT, "id": str(uuid.uuid4())}
+    servers.ask(
+        toy.api_url,
+        "/events",
+        [event | {"resource": {"prefect.resource.id": servers.INBOX}, "payload": {"entry": "x"}}],
+    )
