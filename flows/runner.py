@@ -34,7 +34,7 @@ from prefect.events.worker import EventsWorker
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Pending
 
 from flows.reaper import close_dead, crash, label
@@ -89,15 +89,18 @@ class Runner:
         for run in (found.flow_run for found in due):
             if run.id in self.children or self.is_ending:
                 continue
+            entrypoint = self._entrypoint(run)
             label(self.client, run.id)  # before Pending: whoever finds it Pending knows whose it is
             proposed = self.client.set_flow_run_state(run.id, Pending(message=f"taken by {self.name}"))
             if proposed.state is not None and proposed.state.is_pending():
-                self.children[run.id] = self._fork(run)
+                self.children[run.id] = self._fork(run, entrypoint)
 
-    def _fork(self, run: FlowRun) -> BaseProcess:
-        """A child of the warm process, or, when the code on disk is no longer what that imported, a fresh one."""
+    def _entrypoint(self, run: FlowRun) -> str:
         assert run.deployment_id is not None, "a work pool holds runs of deployments"
-        entrypoint = str(self.client.read_deployment(run.deployment_id).entrypoint)
+        return str(self.client.read_deployment(run.deployment_id).entrypoint)
+
+    def _fork(self, run: FlowRun, entrypoint: str) -> BaseProcess:
+        """A child of the warm process, or, when the code on disk is no longer what that imported, a fresh one."""
         kind = "forkserver" if newest_code() == self.code else "spawn"
         child = multiprocessing.get_context(kind).Process(
             target=work, args=(run.id, entrypoint), name=run.name
@@ -123,8 +126,9 @@ class Runner:
             return
         ours = {"id": {"any_": list(self.children)}, "state": {"type": {"any_": ["CANCELLING"]}}}
         for run in self.client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ours)):
-            end([self.children.pop(run.id)])
+            end([self.children[run.id]])
             crash(self.client, run, "cancelled", Cancelled)
+            del self.children[run.id]
             _say(f"cancelled {run.name}")
 
     def close(self) -> None:
@@ -194,7 +198,8 @@ def main(words: Sequence[str]) -> int:
     ):  # reading the certificates took each child 0.2 CPU-seconds
         os.environ.setdefault("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "true")
     started = time.monotonic()
-    with get_client(sync_client=True) as client:
+    # Prefect's client sleeps 2 s and more when SQLite is busy for a moment; the loop asks again after POLL
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         runner = Runner(client, pool)
 
         def stop(number: int, frame: FrameType | None) -> None:
