@@ -22,13 +22,15 @@ from prefect.states import Completed, State
 
 from flows.begin import begin, tracked
 from flows.pipeline import stages
+from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import NotPublished, SourceError, ValidationFailed
 from openautoglm.loop import Batch, Lease, Ledger
 from openautoglm.loop.servers import INBOX
 from openautoglm.params import Params
-from tasks.deliver import LEDGER
-from tasks.lineage import entries, head_of, learnt, pin_batch
+from tasks import STAGES
+from tasks.deliver import LEDGER, draw_chain
+from tasks.lineage import entries, head_of, learnt, pin_all, pin_batch
 
 DRIFT = Path("reports/drift.json")
 TRIES = 3  # failed checks after which a batch is set aside
@@ -49,6 +51,11 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
             told.append(_taken(batch, ledger, lease))
             print(told[-1])
             ledger = catch_up()
+        last = ledger.get(Params.load().ingest.through or "")
+        if last and last.state == "aside":
+            put_back()
+        if told:
+            draw_chain(Params.load())  # now the ledger knows how long it took
         ask_for(ledger.wanted())
     return told or Completed(name="NothingNew", message="no batch was pending", data=[])
 
@@ -85,6 +92,14 @@ def ask_for(wanted: Mapping[str, str]) -> None:
             )
         if not found:
             emit_event(f"autoglm.{what}.wanted", {"prefect.resource.id": INBOX}, payload={"why": reason})
+
+
+def put_back() -> None:
+    """After a batch was set aside: data, models and reports are again those of the batches that are left, from the cache."""
+    if entries(Params.load()):
+        pin_all()
+        for stage in STAGES:
+            bring_up_to_date(stage)
 
 
 def tell_drift(entry: str, root: Path = Path()) -> None:

@@ -23,7 +23,9 @@ from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import Scope
 
 Documents = tuple[Corpus, GraphBatch]
-MOST = 300  # valid documents that the threshold is set on: seconds; the share kept is then off by about a point
+MOST = (
+    300  # valid documents that the threshold is set on: seconds; the share kept is then off by about a point
+)
 
 
 def by_scope(corpus: Corpus, graphs: GraphBatch, label: str | None) -> tuple[Documents, Documents]:

@@ -95,12 +95,14 @@ def test_nobody_to_take_it_is_exit_code_2_and_one_line(toy: ToyProject) -> None:
 
 
 def test_a_poisoned_batch_is_set_aside_with_its_report_and_the_next_is_published(toy: ToyProject) -> None:
-    give(toy, "damaged", "sound")
+    give(toy, "damaged", "sound", "damaged too")
     said = continual(toy)
 
-    assert states(toy) == ["published", "aside", "published"]
-    (aside,) = toy.root.glob("inbox/_aside/*.why.txt")
-    assert "1 row is damaged" in aside.read_text()
+    assert states(toy) == ["published", "aside", "published", "aside"]
+    assert ["1 row is damaged" in path.read_text() for path in toy.root.glob("inbox/_aside/*.why.txt")] == [
+        True
+    ] * 2
+    assert "up to date" in toy.status(), "what is left is as it was before the last one came"
     assert "try 1 of 3" in said
     assert len(ids(toy)) == 2
     assert store(toy).verify() == []
