@@ -1,7 +1,4 @@
-"""From raw texts to a published release.
-
-python -m flows.pipeline        or: autoglm run, or from Prefect's UI after `make up`
-"""
+"""From raw texts to a published release: python -m flows.pipeline, autoglm run, or Prefect's UI after `make up`."""
 
 from __future__ import annotations
 

@@ -144,8 +144,8 @@ def write_lock(release: Release, held: bool, root: Path) -> list[str]:
 def bring_back(release: Release, params: Params, root: Path) -> list[str]:
     """Outputs from DVC's cache, the model and the candidate from the store; returns what is in neither."""
     from openautoglm.release import materialise
-    from tasks.deliver import store_of
-    from tasks.publish import ONNX, restore
+    from tasks.deliver import put_back, store_of
+    from tasks.publish import ONNX
     from tasks.stage import ensure, opened
 
     store = store_of(params, root)
@@ -170,9 +170,9 @@ def bring_back(release: Release, params: Params, root: Path) -> list[str]:
         materialise(store, release, root / ONNX)
         missing.remove(ONNX)
     if missing or not same_code(release, "publish", root):
-        restore(store, release, root)
+        put_back(store, release, root)
     else:
-        ensure("publish", lambda: restore(store, release, root), root=root)
+        ensure("publish", lambda: put_back(store, release, root), root=root)
     return missing
 
 

@@ -19,7 +19,7 @@ from openautoglm.files import load_json, write_atomic
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
-    from openautoglm.release import ReleaseStore
+    from openautoglm.release import Release, ReleaseStore
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
 LEDGER = Path(".autoglm/ledger.db")
@@ -154,6 +154,35 @@ def store_of(params: Params, root: Path = Path()) -> ReleaseStore:
 
     store = params.publish.store
     return ReleaseStore(store if "://" in store else str(root / store))
+
+
+def put_back(store: ReleaseStore, release: Release, root: Path) -> Mapping[str, object]:
+    """models/release and models/release.json of a release that is in the store."""
+    store.restore(release, root / CANDIDATE)
+    return write_result(root, release)
+
+
+def write_result(root: Path, release: Release) -> dict[str, object]:
+    """Write models/release.json: the candidate's id, verdict and sizes; return them without its gates."""
+    from openautoglm.files import save_json
+    from openautoglm.release import gates
+
+    weights, found = release.weights, release.facts["gates"]
+    refused = gates.refusing(found)
+    facts: dict[str, object] = {
+        "id": release.id,
+        "version": release.version,
+        "fingerprint": release.fingerprint,
+        "parent": release.parent,
+        "passed": not refused,
+        "reason": f"refused by {', '.join(refused)}" if refused else f"all {len(found)} gates passed",
+        "kind": weights.kind,
+        "delta_bytes": weights.own.size,
+        "full_bytes": weights.size,
+        "ratio": round(weights.size / max(weights.own.size, 1), 2),
+    }
+    save_json(root / RESULT, {**facts, "gates": found, "metrics": release.metrics})
+    return facts
 
 
 def recorded(root: Path = Path()) -> Mapping[str, Any]:

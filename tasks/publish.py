@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.deliver import CANDIDATE, RESULT, store_of
+from tasks.deliver import CANDIDATE, put_back, store_of, write_result
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -41,15 +41,9 @@ def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     ]
     known = store.find(files_fingerprint(contents(root / ONNX)))
     if known and not gates.refusing(found):
-        return restore(store, known, root)
+        return put_back(store, known, root)
     release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
-    return _record(root, release)
-
-
-def restore(store: ReleaseStore, release: Release, root: Path) -> Mapping[str, object]:
-    """models/release and models/release.json of a release that is in the store."""
-    store.restore(release, root / CANDIDATE)
-    return _record(root, release)
+    return write_result(root, release)
 
 
 def _candidate(
@@ -166,26 +160,3 @@ def _dvc_lock(path: Path) -> dict[str, dict[str, str]]:
         for name, stage in stages.items()
         if name not in ("code", "publish")
     }
-
-
-def _record(root: Path, release: Release) -> dict[str, object]:
-    """Write models/release.json and give the stage's facts."""
-    from openautoglm.files import save_json
-    from openautoglm.release import gates
-
-    weights, found = release.weights, release.facts["gates"]
-    refused = gates.refusing(found)
-    facts: dict[str, object] = {
-        "id": release.id,
-        "version": release.version,
-        "fingerprint": release.fingerprint,
-        "parent": release.parent,
-        "passed": not refused,
-        "reason": f"refused by {', '.join(refused)}" if refused else f"all {len(found)} gates passed",
-        "kind": weights.kind,
-        "delta_bytes": weights.own.size,
-        "full_bytes": weights.size,
-        "ratio": round(weights.size / max(weights.own.size, 1), 2),
-    }
-    save_json(root / RESULT, {**facts, "gates": found, "metrics": release.metrics})
-    return facts
