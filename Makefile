@@ -45,11 +45,14 @@ $(STAMP): constraints.txt pyproject.toml
 run: setup  ## the whole pipeline on the built-in sample: v1, then a second batch as a delta, v2
 	@autoglm demo
 
+# two processes; threads of one that wait for a core do so asleep, else they hold up the other
+TEST := OMP_WAIT_POLICY=passive pytest -q -n 2 --dist loadfile
+
 test: setup  ## tests without the slow ones
-	@pytest -q
+	@$(TEST)
 
 test-all: setup  ## every test
-	@pytest -q -m ''
+	@$(TEST) -m ''
 
 lint: setup  ## format, lint, types, import direction, stage names
 	@ruff check . && ruff format --check . && mypy && lint-imports --no-cache && python infra/check_stage_names.py

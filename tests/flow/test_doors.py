@@ -84,7 +84,8 @@ def _contents(root: Path) -> dict[str, bytes]:
 
 def _task_states(api_url: str) -> list[tuple[str, str]]:
     rows = _post(f"{api_url}/task_runs/filter", {"sort": "END_TIME_DESC", "limit": 20})
-    return [(row["state"]["name"], row["state"]["message"]) for row in rows]
+    stages = [row for row in rows if row["name"] in STAGES]  # not what comes after them
+    return [(row["state"]["name"], row["state"]["message"]) for row in stages]
 
 
 def _artifacts(api_url: str) -> set[str]:
