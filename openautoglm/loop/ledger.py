@@ -71,14 +71,18 @@ class Ledger:
         return _batch(row) if row else None
 
     def arrive(self, entries: Iterable[str]) -> list[str]:
-        """Note entries of the inbox; returns those that were new. What is known keeps its state."""
+        """Note entries of the inbox; returns those that were new. What is known keeps its state.
+
+        What was set aside and lies in the inbox again was given again: it is pending once more.
+        """
         with writing(self.path) as database:
-            known = {row["entry"] for row in database.execute("SELECT entry FROM batches")}
-            new = [entry for entry in entries if entry not in known]
-            now = time.time()
+            known = {
+                row["entry"]: row["state"] for row in database.execute("SELECT entry, state FROM batches")
+            }
+            new = [entry for entry in entries if known.get(entry, "aside") == "aside"]
             database.executemany(
-                "INSERT INTO batches (entry, state, arrived) VALUES (?, 'pending', ?)",
-                [(entry, now) for entry in new],
+                "INSERT OR REPLACE INTO batches (entry, state, arrived) VALUES (?, 'pending', ?)",
+                [(entry, time.time()) for entry in new],
             )
         return new
 
