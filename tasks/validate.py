@@ -47,6 +47,7 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
             rows=len(rows),
             quarantined=verdict.quarantine.num_rows,
             expectations=verdict.report["expectations"],
+            details=verdict.details,
         )
     verdict.clean.save(root / "data" / "validated")
     return _facts(verdict.report) | {
