@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import random
 import signal
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +21,7 @@ from openautoglm.release.candidate import contents
 from openautoglm.release.node import current
 from tests.unit.release.samples import candidate, onnx
 
+REPORT = Path(tempfile.mkdtemp()) / "died.txt"
 FORK = multiprocessing.get_context("fork")  # imports are done: the child's whole life is the work
 
 
@@ -29,7 +32,11 @@ def started(work: Callable[..., object], *arguments: object) -> BaseProcess:
 
 
 def publish(url: str, folder: Path) -> None:
-    ReleaseStore(url).publish(folder, "stable", "a round")
+    try:
+        ReleaseStore(url).publish(folder, "stable", "a round")
+    except BaseException:
+        REPORT.write_text(traceback.format_exc())  # a child of two forks has no terminal to tell it to
+        raise
 
 
 def keep_pulling(url: str, node: Path) -> None:
@@ -48,7 +55,8 @@ def killed_at(process: BaseProcess, moment: float) -> bool:
     assert process.pid
     os.kill(process.pid, signal.SIGKILL)
     process.join(20)
-    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    told = REPORT.read_text() if REPORT.is_file() else ""
+    assert process.exitcode in (0, -signal.SIGKILL), f"{process.exitcode} {told}"
     return process.exitcode != 0
 
 
