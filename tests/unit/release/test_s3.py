@@ -11,6 +11,7 @@ import pytest
 from openautoglm.errors import Conflict, Corrupt
 from openautoglm.release import ReleaseStore, pull
 from openautoglm.release.candidate import contents
+from openautoglm.release.messages import Ack, Have, Hello, NodeState, listed, record
 from openautoglm.release.storage import S3Storage, open_storage
 from tests.unit.release.samples import candidate, onnx, publish_next
 
@@ -82,6 +83,19 @@ def test_publish_pull_rollback_verify(url: str, tmp_path: Path) -> None:
     store.rollback(reason="a test")
     assert pull(url, tmp_path / "node").release == releases[1]
     assert [entry["kind"] for entry in store.log()] == ["publish", "publish", "publish", "rollback"]
+
+
+def test_nodes_report_and_the_pointer_keeps_its_fence(url: str, tmp_path: Path) -> None:
+    store = ReleaseStore(url)
+    release = store.publish(candidate(store, tmp_path, 0), "stable", "a test", fence=3)
+    state = NodeState("a", Hello("host", "0.1.0", 1, 1, "stable", "2026-01-01T00:00:00+00:00"))
+    for message in (Have(release.id, "t", (release.id,)), Ack(release.id, True, "", "t", {"fetch": 0.1})):
+        state = state.after(message)
+        record(store.storage, state)
+    assert listed(store.storage) == ([state], [])
+    with pytest.raises(Conflict, match="later training lease"):
+        store.publish(candidate(store, tmp_path, 1), "stable", "late", fence=2)
+    assert (store.head(), store.fence("stable"), store.verify()) == (release, 3, [])
 
 
 def test_a_damaged_object_is_named_and_refused(url: str, tmp_path: Path) -> None:
