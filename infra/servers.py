@@ -59,7 +59,7 @@ def up() -> None:
         time.sleep(0.3)
     if idle:
         sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
-    print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     make down")
+    print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
 
 
 def deploy(api: str) -> None:

@@ -42,8 +42,10 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         # what an earlier corpus left there must not be taken for this one's
         shutil.rmtree(root / "data" / "validated", ignore_errors=True)
         print("\n".join(verdict.details))
+        rows_of = "every row and its reason: data/quarantine/rows.parquet, " if verdict.details else "see "
+        where = f"{rows_of}reports/data_docs/index.html"
         raise ValidationFailed(
-            f"{verdict.message}; every row and its reason: data/quarantine/rows.parquet, reports/data_docs/index.html",
+            f"{verdict.message}; {where}",
             rows=len(rows),
             quarantined=verdict.quarantine.num_rows,
             expectations=verdict.report["expectations"],

@@ -21,6 +21,9 @@ def command(yes: bool, reason: str, grace: float, store: str | None) -> None:
     plan = collect(found, grace)
     for name in plan.names:
         click.echo(name)
+    if not plan.names and not plan.releases:
+        click.echo("nothing to remove")
+        return
     if yes:
         remove(found, plan, why=reason)
     what = f"{len(plan.names)} files, {len(plan.releases)} releases, {megabytes(plan.size)}"

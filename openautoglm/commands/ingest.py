@@ -18,6 +18,8 @@ LEDGER = Path(".autoglm/ledger.db")
 TAKERS = "`autoglm up` (by itself, from now on), `autoglm watch` or `autoglm run`"
 STEP = 0.2  # seconds between looks while waiting
 
+CODES = {"published": 0, "refused": 1, "aside": 2}
+
 
 @click.command(epilog="Example: autoglm ingest today.jsonl --wait")
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
@@ -30,7 +32,7 @@ STEP = 0.2  # seconds between looks while waiting
 def command(sources: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Put batches into the inbox: files, folders or URLs (JSONL, CSV, Parquet), and say that they are there.
 
-    Exit code with --wait: 0 published, 1 refused or set aside, 2 nobody took it.
+    Exit code with --wait: 0 published, 1 refused by a gate, 2 set aside for its data, or nobody took it.
     """
     folder = root()
     check(folder, sources)
@@ -69,7 +71,7 @@ def _rows(folder: Path, entry: str) -> dict[str, int]:
 
 
 def _wait(folder: Path, ledger: Ledger, entries: Sequence[str], timeout: float, idle: str) -> None:
-    """Say what became of the entries; leaves with exit code 1 when one was not published.
+    """Say what became of the entries; leaves with an exit code when one was not published.
 
     Raises:
         UserError: nobody is there to take it, or nobody did in time.
@@ -81,7 +83,7 @@ def _wait(folder: Path, ledger: Ledger, entries: Sequence[str], timeout: float, 
         batch = ledger.get(left[0])
         if batch is not None and batch.is_done:
             click.echo(fate(batch))
-            code = max(code, int(batch.state != "published"))
+            code = max(code, CODES[batch.state])
             left.pop(0)
         elif time.monotonic() > until:
             raise UserError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from openautoglm.commands._answer import find_model, model_option
+from openautoglm.errors import UserError
 
 if TYPE_CHECKING:
     from openautoglm.export.session import Prediction
@@ -21,6 +22,8 @@ _BAR = 24  # cells
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(text: str, model: str | None, as_json: bool) -> None:
     """Answer one TEXT with the release in service: its label, the next likeliest, the phrases and relations seen."""
+    if not text.strip():
+        raise UserError("the text is empty; give a sentence in quotes")
     from openautoglm.export.session import Session
 
     asked = find_model(model)

@@ -21,6 +21,9 @@ def command(version: str | None, reason: str, channel: str | None, store: str | 
     found, default = open_store(store)
     before = found.head(channel or default)
     release = found.rollback(version, channel or default, reason)
+    if before and before.id == release.id:
+        click.echo(f"{channel or default}: {release.id} is in service already, nothing was moved")
+        return
     click.echo(f"{channel or default}: {before.id if before else 'nothing'} -> {release.id}")
     if store is None and channel in (None, default):
         _tell_mlflow(root())

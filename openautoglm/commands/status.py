@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from openautoglm.files import located
 from openautoglm.params import Params
 
 LEDGER = Path(".autoglm/ledger.db")
+
+
+FEW = 3  # reasons of a stage that are told
 
 
 @click.command(epilog="Example: autoglm status --json")
@@ -71,7 +75,6 @@ def trainer(folder: Path) -> str | None:
 def _told(found: Mapping[str, object]) -> list[str]:
     release, inbox, stages, live = found["release"], found["inbox"], found["stages"], found["servers"]
     assert isinstance(inbox, list)
-    assert isinstance(stages, dict)
     assert isinstance(live, dict)
     lines = [
         f"release   {release or 'none yet'} ({found['channel']})",
@@ -79,18 +82,26 @@ def _told(found: Mapping[str, object]) -> list[str]:
         *_told_of_batches(found["batches"], inbox),
         f"training  {found['training'] or 'nobody'}",
     ]
-    pending = {stage: reasons for stage, reasons in stages.items() if reasons}
-    lines += [f"would run {stage}: {'; '.join(reasons)}" for stage, reasons in pending.items()]
-    if not pending:
-        lines.append("stages    all up to date")
+    lines += _told_of_stages(stages)
     return lines + ([f"{name:<9} {url}" for name, url in live.items()] or ["servers   none; autoglm up"])
+
+
+def _told_of_stages(stages: Any) -> list[str]:
+    if stages is None:
+        return ["stages    a run is at work on them"]
+    pending = {stage: reasons for stage, reasons in stages.items() if reasons}
+    lines = []
+    for stage, reasons in pending.items():
+        more = f"; ... autoglm why {stage}" if len(reasons) > FEW else ""
+        lines.append(f"would run {stage}: {'; '.join(reasons[:FEW])}{more}")
+    return lines or ["stages    all up to date"]
 
 
 def _told_of_batches(rows: Any, inbox: list[str]) -> list[str]:
     """How many are done, and what is to be known of the others."""
-    done = sum(row["state"] == "published" for row in rows)
-    unknown = set(inbox) - {row["entry"] for row in rows}  # dropped there, or not looked at yet
-    lines = [f"batches   {done} published, {len(unknown)} not taken yet"]
+    found = Counter(row["state"] for row in rows)
+    found["not looked at yet"] = len(set(inbox) - {row["entry"] for row in rows})
+    lines = [f"batches   {', '.join(f'{n} {state}' for state, n in found.items() if n) or 'none'}"]
     for row in rows:
         if row["state"] != "published":
             why = f": {row['why']}" if row["why"] else ""
@@ -107,12 +118,15 @@ def _head(folder: Path) -> str | None:
     return None if release is None else str(release.id)
 
 
-def _stages(folder: Path) -> dict[str, list[str]]:
+def _stages(folder: Path) -> dict[str, list[str]] | None:
+    """{stage: why it would run}; None: another process has DVC's lock."""
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     done = subprocess.run(
         [sys.executable, "-m", "tasks", "status", "--json"],
         cwd=folder, env=os.environ | path, capture_output=True, text=True,
     )  # fmt: skip
+    if "rwlock" in done.stderr or "Unable to acquire lock" in done.stderr:
+        return None
     if done.returncode:
         raise AutoGLMError((done.stderr.strip().splitlines() or ["dvc status failed"])[-1])
     stages: dict[str, list[str]] = json.loads(done.stdout)

@@ -55,7 +55,7 @@ def put(inbox: Path, source: str) -> Path:
         for entry in _visible(inbox):
             if entry.name.endswith(content):
                 return entry
-        number = 1 + max((int(m[1]) for e in _visible(inbox) if (m := _NUMBERED.match(e.name))), default=0)
+        number = 1 + max((int(m[1]) for e in _ever(inbox) if (m := _NUMBERED.match(e.name))), default=0)
         return _place(inbox, f"{number:04d}-{name}", source)
 
 
@@ -187,6 +187,12 @@ def _listed(inbox: str) -> list[str]:
         system, path = fsspec.core.url_to_fs(inbox)
         found = sorted(system.ls(path, detail=False)) if system.exists(path) else []
     return [system.unstrip_protocol(name) for name in found if _is_batch(PurePosixPath(name).name)]
+
+
+def _ever(inbox: Path) -> list[Path]:
+    """With what was set aside: its numbers are taken."""
+    aside = inbox / ASIDE
+    return [*_visible(inbox), *(aside.iterdir() if aside.is_dir() else ())]
 
 
 def _visible(inbox: Path) -> list[Path]:

@@ -23,6 +23,10 @@ def states(
             continue
         if entry["kind"] in ("publish", "promotion"):
             found[entry["to"]] = "earlier"
+        elif entry["kind"] == "rollback" and entry["to"] > entry["from"]:  # forward again; ids grow
+            found |= dict.fromkeys(
+                [entry["from"], *_between(entry["to"], entry["from"], releases)], "earlier"
+            )
         elif entry["kind"] == "rollback":
             for name in _between(entry["from"], entry["to"], releases):
                 found[name] = "rolled back"

@@ -76,7 +76,9 @@ class Answers(BaseModel):
 
 
 def create_app(node: Node) -> FastAPI:
-    app = FastAPI(title="Open-AutoGLM", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Open-AutoGLM", version=__version__, docs_url=None, redoc_url=None, strict_content_type=False
+    )
     pool = ThreadPoolExecutor(node.workers, thread_name_prefix="answer")
     app.add_middleware(BodyLimit, limit=node.limits.body)
     _answer_errors(app)
