@@ -14,6 +14,7 @@ from toy_exam import WORDS, toy_checkpoint, toy_params, toy_root
 from openautoglm.evaluate import Evaluation
 from openautoglm.evaluate.plots import TRAINING
 from openautoglm.evaluate.report import write_report
+from openautoglm.params import Params
 from tasks.evaluate import evaluate
 
 LABELS = sorted(WORDS)
@@ -144,15 +145,20 @@ def test_a_bad_score_says_no_and_does_not_raise(root: Path, tmp_path: Path):
     assert "Not published" in (tmp_path / "reports/report.html").read_text()
 
 
-def test_against_a_parent_that_lacks_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    toy_root(tmp_path)
-    toy_checkpoint(tmp_path / "parent", LABELS[:2], seed=3)
+def with_parent(monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The toy's params, with the checkpoint in ``parent/`` as the release to compare with."""
     monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
     monkeypatch.setattr("tasks.parent.parent_batches", lambda params, root: ["0001-first"])
     params = toy_params()
-    params = params.model_copy(
+    return params.model_copy(
         update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}
     )
+
+
+def test_against_a_parent_that_lacks_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    toy_root(tmp_path)
+    toy_checkpoint(tmp_path / "parent", LABELS[:2], seed=3)
+    params = with_parent(monkeypatch)
     facts = evaluate(params, tmp_path)
     evaluation = Evaluation.load(tmp_path / "reports/evaluation.json")
     known, whole = evaluation.comparisons[:2]
@@ -212,12 +218,7 @@ def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, mon
             model.adapter.linear.weight.zero_()
             model.adapter.linear.bias.copy_(torch.eye(3)[winner])
         Checkpoint.save(path, model, checkpoint.tokenizer(), {})
-    monkeypatch.setattr("tasks.parent.parent_dir", lambda params, root: root / "parent")
-    monkeypatch.setattr("tasks.parent.parent_batches", lambda params, root: ["0001-first"])
-    params = toy_params()
-    params = params.model_copy(
-        update={"train": params.train.model_copy(update={"parent": "v000001-0123456789ab"})}
-    )
+    params = with_parent(monkeypatch)
     facts = evaluate(params, tmp_path)
     assert "forgetting" in str(facts["refused_by"])
     gate = {g["name"]: g for g in Evaluation.load(tmp_path / "reports/evaluation.json").gates}["forgetting"]

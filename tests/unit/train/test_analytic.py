@@ -22,7 +22,7 @@ from openautoglm.model.encode import collate, encode
 from openautoglm.params import ContinualParams
 from openautoglm.train.analytic import learn
 from openautoglm.train.features import Extractor
-from openautoglm.train.forget import forget
+from openautoglm.train.forget import keep_only
 
 PARAMS = ContinualParams(
     mode="analytic", features=48, replay_per_class=2, replay_choice="reservoir", replay_layers="all", max_forgetting=0.05,
@@ -149,10 +149,6 @@ def test_forgotten_is_never_had(tmp_path: Path, parent: Path, seed: int) -> None
     never = run(tmp_path / "never", kept, parent)
 
     last = in_batches(tmp_path / "had", ["b0", "b1", "b2", "b3"], parent)[-1]
-    job = toy_job(tmp_path / "had", DOCUMENTS, parent_dir=last.path)
-    forgotten = forget(job, PARAMS, gone | {"nobody"})
-    assert (forgotten.documents, forgotten.unknown) == (len(gone), ("nobody",))
-    assert forgotten.memory.statistics.documents == sum(d.split == "train" for d in kept)
     after = run(tmp_path / "had", kept, last.path, "after")
     assert released(after) == released(never)
     assert after.config.labels == ["money", "train"]
@@ -162,7 +158,6 @@ def test_forgetting_leaves_nothing_in_any_cache(tmp_path: Path, parent: Path) ->
     run(tmp_path, DOCUMENTS, parent)
     other = run(tmp_path, DOCUMENTS, None, "other")  # another extractor's store
     [unique] = [d for d in DOCUMENTS if d.doc_id == "d017"]
-    job = toy_job(tmp_path, DOCUMENTS, parent_dir=parent)
     graphs = GraphBatch.from_graphs([toy_graph(unique.text or "")])
     keys = [
         Extractor.of(c.model(), c.tokenizer()).keys([unique.text or ""], graphs)[0]
@@ -170,6 +165,6 @@ def test_forgetting_leaves_nothing_in_any_cache(tmp_path: Path, parent: Path) ->
     ]
     before = b"".join(path.read_bytes() for path in sorted((tmp_path / "features").rglob("part-*")))
     assert all(bytes.fromhex(key) in before for key in keys)
-    forget(job, PARAMS, ["d017"])
+    keep_only(toy_job(tmp_path, [d for d in DOCUMENTS if d is not unique], parent_dir=parent))
     after = b"".join(path.read_bytes() for path in sorted((tmp_path / "features").rglob("*.safetensors")))
     assert not any(bytes.fromhex(key) in after or key.encode() in after for key in keys)
