@@ -25,7 +25,7 @@ import numpy as np
 
 from openautoglm.corpus import Corpus, Document
 from openautoglm.evaluate.continual import Chain, group_scores
-from openautoglm.evaluate.predict import predict_logits
+from openautoglm.evaluate.predict import Reader
 from openautoglm.files import fingerprint, sha256_file
 from openautoglm.graph import GraphBatch, GraphBuilder
 from openautoglm.model.checkpoint import MODEL_FILES, WEIGHTS, Checkpoint
@@ -157,7 +157,7 @@ def run(method: str, stream: Stream, order: tuple[str, ...], params: Params, fol
             delta = folder / "delta"
             diff(last.path / WEIGHTS, found.path / WEIGHTS, delta)
             deltas.append(delta.stat().st_size)
-        rows.append(examined(found, part, groups))
+        rows.append(examined(Reader.of(found, folder / "features"), part, groups))
         last = found
         scores = " ".join(f"{100 * score:.1f}" for score in rows[-1].values())
         print(f"{method} after {there[-1]}: {scores} ({costs[-1]:.1f} CPU s)", file=sys.stderr, flush=True)
@@ -167,15 +167,15 @@ def run(method: str, stream: Stream, order: tuple[str, ...], params: Params, fol
     )
 
 
-def examined(checkpoint: Checkpoint, stream: Stream, groups: dict[str, str]) -> dict[str, float]:
+def examined(reader: Reader, stream: Stream, groups: dict[str, str]) -> dict[str, float]:
     """Accuracy on the test documents of each batch so far, all classes so far to choose from."""
     splits = stream.corpus.column("split")
     rows = [i for i, split in enumerate(splits) if split == "test"]
     test = Corpus(stream.corpus.table.take(rows))
-    names = checkpoint.config.labels
+    names = reader.labels
     number = {name: index for index, name in enumerate(names)}
     actual = np.array([number[label] for label in test.column("label")])
-    right = predict_logits(checkpoint, test, stream.graphs.select(rows)).argmax(axis=1) == actual
+    right = reader.read(test, stream.graphs.select(rows)).logits.argmax(axis=1) == actual
     return group_scores(actual, right, names, groups)
 
 

@@ -22,7 +22,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.evaluate.exam import sit
     from openautoglm.evaluate.judge import graph_metrics, judge
     from openautoglm.evaluate.plots import write_plots
-    from openautoglm.evaluate.predict import predict_logits
+    from openautoglm.evaluate.predict import Reader
     from openautoglm.evaluate.report import write_report
     from openautoglm.evaluate.scope import by_scope, fit_scope, scope_metrics
     from openautoglm.files import load_json
@@ -35,11 +35,12 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     use_all_cores()
     corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
     checkpoint = Checkpoint.load(root / "models/checkpoint")
-    folder = parent_dir(params, root)
-    parent = Checkpoint.load(folder) if folder else None
+    cache, folder = root / ".autoglm/features", parent_dir(params, root)
+    reader = Reader.of(checkpoint, cache)
+    parent = Reader.of(Checkpoint.load(folder), cache) if folder else None
     (kept, kept_graphs), others = by_scope(corpus, graphs, params.evaluate.oos_label)
-    exam = sit(checkpoint, parent, kept, kept_graphs, params.train.backbone, params.train.seed)
-    scope = fit_scope(checkpoint, kept, kept_graphs, params.evaluate.in_scope_share)
+    exam = sit(reader, parent, kept, kept_graphs, params.train.backbone, cache, params.train.seed)
+    scope = fit_scope(reader, kept, kept_graphs, params.evaluate.in_scope_share)
     validation = root / "reports/validation.json"
     drift = measure(
         parent,
@@ -63,7 +64,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         params.train.parent if parent else None,
         lineage,
         params.continual.max_forgetting,
-        scope_metrics(scope, exam, score(predict_logits(checkpoint, *others))) | graph_metrics(graphs),
+        scope_metrics(scope, exam, score(reader.read(*others).logits)) | graph_metrics(graphs),
         checkpoint.training.get("grid"),
     )
     scope.save(root / "reports" / SCOPE)

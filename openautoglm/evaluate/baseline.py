@@ -7,10 +7,10 @@ alone, with fixed settings, and sit the same exam. What they may cost is bounded
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -18,8 +18,11 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from openautoglm.corpus import Corpus
-from openautoglm.evaluate.predict import BATCH_SIZE, batches
-from openautoglm.model.backbone import load_backbone
+from openautoglm.evaluate.predict import recall
+from openautoglm.graph import GraphBatch, SemanticGraph
+from openautoglm.model.autoglm import build
+from openautoglm.train.feature_store import FeatureStore
+from openautoglm.train.features import Extractor
 from openautoglm.train.machine import choose_device, choose_precision
 
 MAX_ROWS = 20_000  # train documents
@@ -48,35 +51,26 @@ def tfidf_svc(train: Corpus, test: Corpus) -> Baseline:
     return Baseline("tfidf_svc", _fit_predict(model, texts, labels, _texts(test)), note.strip())
 
 
-def frozen_lr(train: Corpus, test: Corpus, backbone: str, seed: int = 0) -> Baseline:
+def frozen_lr(train: Corpus, test: Corpus, backbone: str, cache: Path, seed: int = 0) -> Baseline:
     """Mean-pooled states of the pretrained backbone, L2-normalised; logistic regression with C = 30."""
     texts, labels, note = _fit_rows(train, "Frozen + LR")
     exam = _texts(test)
-    features = frozen_features([*texts, *exam], backbone, seed)
+    features = frozen_features([*texts, *exam], backbone, cache, seed)
     model = LogisticRegression(C=30.0, max_iter=1000, tol=1e-4)
     predicted = _fit_predict(model, features[: len(texts)], labels, features[len(texts) :])
     return Baseline("frozen_lr", predicted, note.strip())
 
 
-@torch.inference_mode()
-def frozen_features(texts: list[str], backbone: str, seed: int = 0) -> NDArray[np.float32]:
-    """[D, H] float32, unit length: mean over the first ``MAX_TOKENS`` word pieces of each text."""
-    encoder, tokenizer = load_backbone(backbone, seed)
-    device = choose_device()
+def frozen_features(texts: list[str], backbone: str, cache: Path, seed: int = 0) -> NDArray[np.float32]:
+    """[D, H] float32, unit length: mean over the first ``MAX_TOKENS`` word pieces of each text; kept in ``cache``."""
+    model, tokenizer = build(backbone, ["none"], seed, text_only=True, max_tokens=MAX_TOKENS)
     # no published weight depends on its last digits, and bf16 is twice as fast where the processor has it
-    fast = choose_precision("auto", device) == "bf16"
-    encoder.eval().to(device, torch.bfloat16 if fast else torch.float32)
-    ids = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-    lengths = np.array([len(row) for row in ids], dtype=np.int64)
-    size = int(encoder.get_input_embeddings().weight.shape[1])  # type: ignore[operator]
-    features = np.zeros((len(texts), size), dtype=np.float32)
-    for rows in batches(lengths, BATCH_SIZE, "frozen features"):
-        padded = tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt").to(device)
-        states = encoder(**padded).last_hidden_state.float()  # [B, T, H]
-        mask = padded["attention_mask"].unsqueeze(-1).to(states.dtype)
-        pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        features[rows] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
-    return features
+    extractor = Extractor.of(model, tokenizer, precision=choose_precision("auto", choose_device()))
+    nothing = GraphBatch.from_graphs([SemanticGraph((), ())] * len(texts))
+    features = recall(FeatureStore.of(cache, extractor), extractor, texts, nothing)[:, 0]
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = features / np.maximum(lengths, 1e-12)
+    return unit
 
 
 def _fit_rows(train: Corpus, name: str) -> tuple[list[str], list[str], str]:

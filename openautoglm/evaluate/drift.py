@@ -22,13 +22,12 @@ from openautoglm.corpus import Corpus
 from openautoglm.corpus.drift import psi_of_values
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.evaluation import rounded
-from openautoglm.evaluate.exam import Exam, Reading
-from openautoglm.evaluate.predict import predict_with_features
+from openautoglm.evaluate.exam import Exam
+from openautoglm.evaluate.predict import Reader, Reading
 from openautoglm.evaluate.scope import by_hash, chosen
 from openautoglm.evaluate.two_sample import two_sample
 from openautoglm.files import load_json, save_json
 from openautoglm.graph import GraphBatch
-from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import EvaluateParams
 
 FEWEST = 50  # texts a side; below it the index of ten bins is chance
@@ -78,7 +77,7 @@ def drifted(path: Path) -> list[Measure]:
 
 
 def measure(
-    parent: Checkpoint | None,
+    parent: Reader | None,
     corpus: Corpus,
     graphs: GraphBatch,
     exam: Exam,
@@ -153,7 +152,7 @@ def _over(name: str, value: float, bound: float, text: str) -> Measure:
 
 
 def _readings(
-    parent: Checkpoint, corpus: Corpus, graphs: GraphBatch, exam: Exam, newest: str, learnt: bool
+    parent: Reader, corpus: Corpus, graphs: GraphBatch, exam: Exam, newest: str, learnt: bool
 ) -> tuple[Reading, Reading]:
     """The champion's (earlier, newest) readings of texts that it has not learnt."""
     assert exam.parent_reading is not None
@@ -167,7 +166,7 @@ def _readings(
     if len(new) < ENOUGH:
         more = _unlearnt(corpus, newest, ("valid",) if learnt else ("valid", "train"))[: ENOUGH - len(new)]
         documents = chosen(corpus, graphs, np.array(more, np.int64))
-        new = new.plus(Reading(*predict_with_features(parent, *documents)))
+        new = new.plus(parent.read(*documents))
     return old, new
 
 

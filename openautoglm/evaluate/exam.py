@@ -1,6 +1,6 @@
 """The exam: a checkpoint, its parent, its ablation and the baselines answer the same test documents.
 
-exam = sit(checkpoint, parent, corpus, graphs, backbone="all-MiniLM-L6-v2")
+exam = sit(Reader.of(checkpoint, cache), None, corpus, graphs, "all-MiniLM-L6-v2", cache)
 evaluation = judge(exam, params.evaluate, parent="v000001-3fa9c1d2e4b5", lineage={})
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -15,14 +16,8 @@ from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
 from openautoglm.evaluate.continual import class_groups
-from openautoglm.evaluate.predict import (
-    Floats,
-    predict_from_features,
-    predict_with_ablation,
-    predict_with_features,
-)
+from openautoglm.evaluate.predict import Floats, Reader, Reading
 from openautoglm.graph import GraphBatch
-from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import score
 
 
@@ -32,29 +27,6 @@ class Answers:
 
     predicted: m.Ints
     right: m.Bools
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Reading:
-    """What a model made of texts: logits [D, C], and the features [D, H] that they come from."""
-
-    logits: Floats
-    features: Floats
-
-    def __len__(self) -> int:
-        return len(self.logits)
-
-    def __repr__(self) -> str:
-        return f"Reading({len(self)} texts, {self.logits.shape[1]} labels)"
-
-    def take(self, rows: Sequence[int]) -> Reading:
-        return Reading(self.logits[list(rows)], self.features[list(rows)])
-
-    def plus(self, other: Reading) -> Reading:
-        return Reading(*(np.concatenate(pair) for pair in zip(self._arrays(), other._arrays(), strict=True)))
-
-    def _arrays(self) -> tuple[Floats, Floats]:
-        return self.logits, self.features
 
 
 @dataclass(frozen=True)
@@ -97,20 +69,22 @@ class Exam:
 
 
 def sit(
-    checkpoint: Checkpoint,
-    parent: Checkpoint | None,
+    reader: Reader,
+    parent: Reader | None,
     corpus: Corpus,
     graphs: GraphBatch,
     backbone: str,
+    cache: Path,
     seed: int = 0,
 ) -> Exam:
     """Everybody answers the test split of ``corpus``; ``graphs`` are those of the whole corpus, in its order.
 
-    ``backbone`` and ``seed`` name the untouched encoder of the frozen baseline. Nobody sees the test split before.
+    ``backbone`` and ``seed`` name the untouched encoder of the frozen baseline, ``cache`` is where its features are
+    kept. Nobody sees the test split before.
     """
     rows = np.flatnonzero(np.array(corpus.column("split")) == "test")
     test, graphs = corpus.split("test"), graphs.select(rows)
-    labels = checkpoint.config.labels
+    labels = reader.labels
     names = labels + sorted(set(test.column("label")) - set(labels))
     number = {name: index for index, name in enumerate(names)}
     actual = np.array([number[label] for label in test.column("label")], dtype=np.int64)
@@ -120,39 +94,33 @@ def sit(
         found = np.array([number.get(name, -1) for name in predicted], dtype=np.int64)
         return Answers(found, found == actual)
 
-    logits, text_logits, features = predict_with_ablation(checkpoint, test, graphs)
-    (logits, not_finite), (text_logits, _) = finite(logits), finite(text_logits)
-    parent_answers, parent_metrics, reading = None, dict[str, float](), None
+    ours, not_finite = reader.read(test, graphs).finite()
+    parent_answers, parent_metrics, theirs = None, dict[str, float](), None
     if parent:
-        if parent.shares_body(checkpoint):  # a new head alone: no need to read everything twice
-            parent_logits = predict_from_features(parent, features)
-        else:
-            parent_logits, features = predict_with_features(parent, test, graphs)
-        reading = Reading(finite(parent_logits)[0], finite(features)[0])
-        parent_logits = reading.logits
-        parent_answers = answers(answered(parent_logits, parent.config.labels))
-        parent_metrics = scores(actual, parent_answers, m.softmax(parent_logits))
+        theirs, _ = parent.read(test, graphs).finite()
+        parent_answers = answers(answered(theirs.logits, parent.labels))
+        parent_metrics = scores(actual, parent_answers, m.softmax(theirs.logits))
     rivals = []
     if len(test):
         train = corpus.split("train")
-        rivals = [tfidf_svc(train, test), frozen_lr(train, test, backbone, seed)]
+        rivals = [tfidf_svc(train, test), frozen_lr(train, test, backbone, cache, seed)]
     return Exam(
         test=test,
         graphs=graphs,
         names=names,
         actual=actual,
-        probabilities=m.softmax(logits),
+        probabilities=m.softmax(ours.logits),
         not_finite=not_finite,
-        model=answers(answered(logits, labels)),
-        text_only=None if checkpoint.config.text_only else answers(answered(text_logits, labels)),
+        model=answers(answered(ours.logits, labels)),
+        text_only=None if reader.checkpoint.config.text_only else answers(answered(ours.text_logits, labels)),
         parent=parent_answers,
-        parent_labels=frozenset(parent.config.labels if parent else ()),
+        parent_labels=frozenset(parent.labels if parent else ()),
         parent_metrics=parent_metrics,
         baselines={rival.name: answers(rival.predicted) for rival in rivals},
         notes=[rival.note for rival in rivals if rival.note],
         groups=class_groups(corpus),
-        scores=score(logits),
-        parent_reading=reading,
+        scores=score(ours.logits),
+        parent_reading=theirs,
     )
 
 
@@ -168,9 +136,3 @@ def scores(actual: m.Ints, answers: Answers, probabilities: m.Reals) -> dict[str
 
 def answered(logits: Floats, labels: list[str]) -> list[str]:
     return [labels[index] for index in logits.argmax(axis=1).tolist()]
-
-
-def finite(logits: Floats) -> tuple[Floats, int]:
-    """Rows with a NaN or an infinity become zeros (all classes alike), and how many there were."""
-    bad = np.logical_not(np.isfinite(logits).all(axis=1))
-    return np.where(bad[:, None], np.float32(0), logits), int(bad.sum())

@@ -1,138 +1,114 @@
-"""Logits of a checkpoint's canonical weights over a corpus: bf16 as stored, fp32 arithmetic, order kept.
+"""What a checkpoint's canonical weights make of texts: bf16 as stored, fp32 arithmetic.
 
-logits = predict_logits(Checkpoint.load(path), test, graphs.select(rows))     # [D, C]
+    reader = Reader.of(Checkpoint.load(path), cache=root / ".autoglm/features")
+    reading = reader.read(test, graphs.select(rows))
+    reading.logits, reading.text_logits, reading.features
+
+Most of the cost is the backbone's, and a document's features depend on the document and the body alone
+(:mod:`openautoglm.train.features`): they are kept by content, so a new head on a known body costs its new documents.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-from torch import Tensor
 
 from openautoglm.corpus import Corpus
 from openautoglm.errors import UserError
 from openautoglm.graph import GraphBatch
-from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import Checkpoint
-from openautoglm.model.encode import EncodedCorpus, collate, encode
-from openautoglm.train.machine import choose_device
+from openautoglm.train.feature_store import FeatureStore
+from openautoglm.train.features import Extractor
 
 Floats = NDArray[np.float32]
-BATCH_SIZE = 32  # measured on a CPU: 150 texts/s, at 128 130
-SECONDS_PER_LINE = 15.0
 
 
-def predict_logits(
-    checkpoint: Checkpoint,
-    corpus: Corpus,
-    graphs: GraphBatch,
-    *,
-    use_graph: bool = True,
-    batch_size: int = BATCH_SIZE,
-) -> Floats:
-    """Logits [D, C] float32, row d for document d, columns in the order of ``checkpoint.config.labels``.
+@dataclass(frozen=True, eq=False, repr=False)
+class Reading:
+    """D texts: logits [D, C], columns in the order of ``config.labels``, and the features [D, H] that they come from.
 
-    The same checkpoint and corpus give the same numbers on the same machine; another ``batch_size`` moves them in
-    the last digits only. ``use_graph=False`` is the ablation: the same weights, the graph path switched off.
-
-    Raises:
-        UserError: ``graphs`` are not those of ``corpus``, document by document.
+    text_logits [D, C] are the ablation: the same weights, the graph path switched off. Where the graph has no say they
+    are the logits.
     """
-    model = checkpoint.model()
-    model.use_graph = model.use_graph and use_graph
-    return _run(model, _encoded(checkpoint, corpus, graphs), batch_size, with_text=False)[0]
 
+    logits: Floats
+    text_logits: Floats
+    features: Floats
 
-def predict_with_features(
-    checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, *, batch_size: int = BATCH_SIZE
-) -> tuple[Floats, Floats]:
-    """``predict_logits`` [D, C], and the features [D, H] that the task head read, in one pass."""
-    logits, _, features = _run(
-        checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=False
-    )
-    return logits, features
+    def __len__(self) -> int:
+        return len(self.logits)
 
+    def __repr__(self) -> str:
+        return f"Reading({len(self)} texts, {self.logits.shape[1]} labels)"
 
-def predict_with_ablation(
-    checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, *, batch_size: int = BATCH_SIZE
-) -> tuple[Floats, Floats, Floats]:
-    """``predict_logits`` with the graph and without it in one pass over the backbone, twice [D, C]; and features [D, H]."""
-    return _run(checkpoint.model(), _encoded(checkpoint, corpus, graphs), batch_size, with_text=True)
+    def take(self, rows: Sequence[int]) -> Reading:
+        return Reading(*(array[list(rows)] for array in self._arrays()))
 
+    def plus(self, other: Reading) -> Reading:
+        return Reading(*(np.concatenate(pair) for pair in zip(self._arrays(), other._arrays(), strict=True)))
 
-@torch.inference_mode()
-def predict_from_features(checkpoint: Checkpoint, features: Floats) -> Floats:
-    """Logits [D, C] of what the adapter makes of features [D, H]."""
-    model = checkpoint.model()
-    logits: Floats = model.adapter(torch.from_numpy(features)).numpy()
-    return logits
-
-
-def _encoded(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch) -> EncodedCorpus:
-    if corpus.column("doc_id") != graphs.doc_ids:
-        raise UserError(
-            f"graphs and corpus differ: {len(graphs)} graphs for {len(corpus)} documents, or another order; "
-            "run the graph stage again"
+    def finite(self) -> tuple[Reading, int]:
+        """Rows with a NaN or an infinity become zeros (all classes alike), and how many logits' rows there were."""
+        bad = [np.logical_not(np.isfinite(array).all(axis=1)) for array in self._arrays()]
+        clean = (
+            np.where(rows[:, None], np.float32(0), array)
+            for rows, array in zip(bad, self._arrays(), strict=True)
         )
-    texts = [text or "" for text in corpus.column("text")]
-    return encode(texts, graphs, checkpoint.tokenizer(), checkpoint.config.max_tokens)
+        return Reading(*clean), int(bad[0].sum())
+
+    def _arrays(self) -> tuple[Floats, Floats, Floats]:
+        return self.logits, self.text_logits, self.features
 
 
-@torch.inference_mode()
-def _run(
-    model: AutoGLMModel, corpus: EncodedCorpus, batch_size: int, with_text: bool
-) -> tuple[Floats, Floats, Floats]:
-    """Logits [D, C], those without the graph [D, C] (the same array where none are asked for), features [D, H]."""
-    device = choose_device()
-    model.to(device)
-    logits = np.zeros((len(corpus), len(model.config.labels)), dtype=np.float32)
-    text_only = np.zeros_like(logits) if with_text and model.use_graph else logits
-    features = np.zeros((len(corpus), model.config.backbone_config["hidden_size"]), dtype=np.float32)
-    with _text_features(model) as of_text:
-        for rows in batches(corpus.lengths, batch_size):
-            inputs = {name: tensor.to(device) for name, tensor in collate(corpus, rows).items()}
-            out = model(**inputs)
-            logits[rows], features[rows] = out.logits.cpu().numpy(), out.features.cpu().numpy()
-            if text_only is not logits:
-                text_only[rows] = model.adapter(of_text[-1]).cpu().numpy()
-            of_text.clear()
-    return logits, text_only, features
+@dataclass(frozen=True, eq=False, repr=False)
+class Reader:
+    """A checkpoint with its weights in memory, and the features it has already made."""
+
+    checkpoint: Checkpoint
+    extractor: Extractor
+    store: FeatureStore
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, cache: Path) -> Reader:
+        extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
+        return cls(checkpoint, extractor, FeatureStore.of(cache, extractor))
+
+    def __repr__(self) -> str:
+        return f"Reader({self.checkpoint.path}, {len(self.store)} documents)"
+
+    @property
+    def labels(self) -> list[str]:
+        return self.checkpoint.config.labels
+
+    @torch.inference_mode()
+    def read(self, corpus: Corpus, graphs: GraphBatch) -> Reading:
+        """Row d for document d.
+
+        Raises:
+            UserError: ``graphs`` are not those of ``corpus``, document by document.
+        """
+        if corpus.column("doc_id") != graphs.doc_ids:
+            raise UserError(
+                f"graphs and corpus differ: {len(graphs)} graphs for {len(corpus)} documents, or another order; "
+                "run the graph stage again"
+            )
+        if not len(corpus):
+            nothing = np.zeros((0, len(self.labels)), np.float32)
+            return Reading(nothing, nothing, np.zeros((0, 1), np.float32))
+        texts = [text or "" for text in corpus.column("text")]
+        features = recall(self.store, self.extractor, texts, graphs)
+        adapter = self.extractor.model.adapter
+        logits = [adapter(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]
+        return Reading(logits[0], logits[-1], features[:, 0])
 
 
-@contextmanager
-def _text_features(model: AutoGLMModel) -> Iterator[list[Tensor]]:
-    """What the fusion layer is given, batch by batch: with the graph off, just that goes to the adapter."""
-    seen: list[Tensor] = []
-    if not model.use_graph:
-        yield seen
-        return
-    hook = model.fusion.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        yield seen
-    finally:
-        hook.remove()
-
-
-def batches(
-    lengths: NDArray[np.int64], batch_size: int, title: str = "predict"
-) -> Iterator[NDArray[np.int64]]:
-    """Rows by length, so that little is padded; a progress bar on a terminal, a line now and then elsewhere."""
-    order = np.argsort(lengths, kind="stable")
-    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if sys.stderr.isatty():
-        yield from track(parts, title, console=Console(stderr=True), transient=True)
-        return
-    last = time.monotonic()
-    for number, rows in enumerate(parts):
-        if time.monotonic() - last > SECONDS_PER_LINE:
-            last = time.monotonic()
-            print(f"{title}: {number * batch_size:,} of {len(order):,} documents", flush=True)
-        yield rows
+def recall(store: FeatureStore, extractor: Extractor, texts: Sequence[str], graphs: GraphBatch) -> Floats:
+    """Features [D, P, H] from the store, computed first where it does not have them."""
+    keys = extractor.keys(texts, graphs)
+    store.fill(extractor, keys, texts, graphs)
+    return store.take(keys)

@@ -1,8 +1,8 @@
 """Out of scope: the threshold from the valid split, and how well it tells what belongs to no class.
 
     kept, others = by_scope(corpus, graphs, params.evaluate.oos_label)
-    scope = fit_scope(checkpoint, *kept, share=0.95)
-    scope_metrics(scope, exam, score(predict_logits(checkpoint, *others)))
+    scope = fit_scope(reader, *kept, share=0.95)
+    scope_metrics(scope, exam, score(reader.read(*others).logits))
 
 Documents with the out-of-scope label are never a class: validate takes them out of the train split, and the exam is
 sat without them.
@@ -16,10 +16,9 @@ import numpy as np
 
 from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
-from openautoglm.evaluate.exam import Exam, finite
-from openautoglm.evaluate.predict import predict_logits
+from openautoglm.evaluate.exam import Exam
+from openautoglm.evaluate.predict import Reader
 from openautoglm.graph import GraphBatch
-from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import Scope
 
 Documents = tuple[Corpus, GraphBatch]
@@ -40,12 +39,12 @@ def by_scope(corpus: Corpus, graphs: GraphBatch, label: str | None) -> tuple[Doc
     )
 
 
-def fit_scope(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, share: float) -> Scope:
-    """The threshold that keeps ``share`` (0-1) of the valid documents whose class the checkpoint knows.
+def fit_scope(reader: Reader, corpus: Corpus, graphs: GraphBatch, share: float) -> Scope:
+    """The threshold that keeps ``share`` (0-1) of the valid documents whose class the reader knows.
 
     Which documents and in which order follows from their ids: the order of arrival leaves no trace in a release.
     """
-    known = set(checkpoint.config.labels)
+    known = set(reader.labels)
     columns = (corpus.column(name) for name in ("split", "label", "doc_id"))
     found = [
         (doc_id, row)
@@ -53,8 +52,8 @@ def fit_scope(checkpoint: Checkpoint, corpus: Corpus, graphs: GraphBatch, share:
         if split == "valid" and label in known
     ]
     rows = [row for _, row in by_hash(found)[:MOST]]
-    logits, _ = finite(predict_logits(checkpoint, *chosen(corpus, graphs, np.array(rows, np.int64))))
-    return Scope.fit(logits, share)
+    reading, _ = reader.read(*chosen(corpus, graphs, np.array(rows, np.int64))).finite()
+    return Scope.fit(reading.logits, share)
 
 
 def scope_metrics(scope: Scope, exam: Exam, out_of_scope: m.Reals) -> dict[str, float]:

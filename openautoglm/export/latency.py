@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 from openautoglm.export.session import Session
 from openautoglm.files import fingerprint
 from openautoglm.model.encode import EncodedCorpus, collate_arrays
+from openautoglm.train.machine import one_thread
 
 BATCHES = (1, 8, 32)
 ROUNDS = 3  # in the stage; `make bench` takes more
@@ -43,17 +43,6 @@ def latencies(
             row |= {f"{name}_ratio": round(seconds["torch"] / seconds[name], 3) for name in sessions}
             rows.append(row)
     return rows
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread, inside: sums in one order, and no waiting for a thread that a busy machine keeps back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from openautoglm.export.latency import one_thread
 from openautoglm.export.session import Floats, Session
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.encode import EncodedCorpus, collate_arrays
+from openautoglm.train.machine import one_thread
 
 if TYPE_CHECKING:
     from openautoglm.evaluate.gate import Gate

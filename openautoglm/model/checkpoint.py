@@ -88,26 +88,6 @@ class Checkpoint:
     def tokenizer(self) -> Any:
         return load_tokenizer(self.path)
 
-    def shares_body(self, other: Checkpoint) -> bool:
-        """Whether all but the task adapter is the same, bit for bit: then both make the same features of a text."""
-        if self.config.max_tokens != other.config.max_tokens:
-            return False
-        states = [
-            {
-                name: tensor
-                for name, tensor in load_file(one.path / WEIGHTS).items()
-                if not name.startswith("adapter.")
-            }
-            for one in (self, other)
-        ]
-        same = states[0].keys() == states[1].keys() and all(
-            tensor.dtype == states[1][name].dtype and torch.equal(tensor, states[1][name])
-            for name, tensor in states[0].items()
-        )
-        return (
-            same and (self.path / MODEL_FILES[1]).read_bytes() == (other.path / MODEL_FILES[1]).read_bytes()
-        )
-
     @property
     def fingerprint(self) -> str:
         return fingerprint_dir(self.path)

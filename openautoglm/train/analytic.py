@@ -34,7 +34,7 @@ from openautoglm.params import ContinualParams
 from openautoglm.train import machine
 from openautoglm.train.calibrate import FEWEST, fit_temperature
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import LIFTED, Extractor, Features, lift
+from openautoglm.train.features import LIFTED, Extractor, Whole, lift, quantise
 from openautoglm.train.job import Job
 from openautoglm.train.memory import Memory
 from openautoglm.train.prepare import build_model, load_documents
@@ -59,8 +59,8 @@ class Lifter:
         seed = config.projection_seed if config.projection == width else seed
         return cls(store, directions(config.backbone_config["hidden_size"], width, seed).numpy(), seed)
 
-    def __call__(self, keys: Sequence[str]) -> Features:
-        return lift(self.store.take(keys), self.signs)
+    def __call__(self, keys: Sequence[str]) -> Whole:
+        return lift(quantise(self.store.take(keys)[:, 0]), self.signs)
 
     @property
     def width(self) -> int:

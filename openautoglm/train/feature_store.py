@@ -1,9 +1,9 @@
-"""Features by content, on disk: computed once for a document, whatever corpus, split or batch it comes in.
+"""Floats by content, on disk: computed once for a document, whatever corpus, split or batch it comes in.
 
 store = FeatureStore.of(root / ".autoglm/features", extractor)
 keys = extractor.keys(texts, graphs)
 store.fill(extractor, keys, texts, graphs)
-features = store.take(keys)                                # [D, H] int16
+features = store.take(keys)                                # [D, P, H] float32
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ from safetensors.numpy import load_file, save
 
 from openautoglm.files import write_atomic
 from openautoglm.graph import GraphBatch
-from openautoglm.train.features import Extractor, Features
+from openautoglm.train.features import Extractor, Floats
 
 Part = dict[str, NDArray[Any]]
 PARTS = 8  # files of a store before they become one
-STORES = 3  # extractors whose features stay on disk, the newest ones
+STORES = (
+    6  # extractors whose features stay on disk, the newest ones: champion, challenger, baseline, experiments
+)
 
 
 @dataclass
 class FeatureStore:
-    """Features by key below ``folder``, in a few safetensors files."""
+    """Floats by key below ``folder``, in a few safetensors files."""
 
     folder: Path
     _parts: list[Part] = field(default_factory=list)
     _place: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _seen: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for path in sorted(self.folder.glob("part-*.safetensors")):
-            self._take_in(load_file(path))
+        self._look()
 
     @classmethod
     def of(cls, root: Path, extractor: Extractor) -> FeatureStore:
@@ -64,23 +66,25 @@ class FeatureStore:
         self, extractor: Extractor, keys: Sequence[str], texts: Sequence[str], graphs: GraphBatch
     ) -> int:
         """Compute and keep what is not there yet; returns how many documents that were."""
+        if any(key not in self for key in keys):
+            self._look()
         rows = sorted({key: row for row, key in enumerate(keys) if key not in self}.values())
         if rows:
             found = extractor.extract([texts[row] for row in rows], graphs.select(rows))
             self.add([keys[row] for row in rows], found)
         return len(rows)
 
-    def add(self, keys: Sequence[str], features: Features) -> None:
+    def add(self, keys: Sequence[str], features: Floats) -> None:
         part: Part = {"keys": _to_bytes(keys), "features": features}
-        self._write(part)
+        self._seen.add(self._write(part))
         self._take_in(part)
         if len(list(self.folder.glob("part-*.safetensors"))) > PARTS:
             self._rewrite(list(self._place))
 
-    def take(self, keys: Iterable[str]) -> Features:
-        """[D, H]. Raises KeyError for a document that is not there."""
+    def take(self, keys: Iterable[str]) -> Floats:
+        """[D, P, H]. Raises KeyError for a document that is not there."""
         rows = [self._parts[part]["features"][row] for part, row in (self._place[key] for key in keys)]
-        return np.stack(rows) if rows else np.zeros((0, 1), np.int16)
+        return np.stack(rows) if rows else np.zeros((0, 1, 1), np.float32)
 
     def purge(self, keys: Iterable[str]) -> None:
         """Forget these documents, on disk as well."""
@@ -95,13 +99,20 @@ class FeatureStore:
         return len(gone)
 
     def _rewrite(self, kept: list[str]) -> None:
-        old = set(self.folder.glob("part-*.safetensors"))
+        old = set(self._seen)
         part: Part = {"keys": _to_bytes(kept), "features": self.take(kept)}
         self._parts, self._place = [], {}
         new = {self._write(part)} if kept else set()
+        self._seen = set(new)
         self._take_in(part)
         for path in old - new:
             path.unlink(missing_ok=True)
+
+    def _look(self) -> None:
+        """Take in the files that are new; another store on the same folder may have written some."""
+        for path in sorted(set(self.folder.glob("part-*.safetensors")) - self._seen):
+            self._seen.add(path)
+            self._take_in(load_file(path))
 
     def _write(self, part: Part) -> Path:
         data = save(part)

@@ -1,13 +1,15 @@
-"""Features of documents as whole numbers: the same bits whoever stands beside them, computed once and kept.
+"""Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
-A document's features are what the task adapter reads, brought to unit length and rounded to 1/16384. The backbone runs
-on fixed shapes (16 rows, a few lengths, one thread an operation), so that a row's arithmetic is always the same; the
-graph path runs one document at a time. :func:`lift` multiplies them with signs: sums of whole numbers below 2^24, exact
-in float32 in any order. So a statistic over them depends on the documents alone.
+A document's features are what the task adapter reads. The backbone runs on fixed shapes (16 rows, a few lengths, one
+thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time.
+
+For sums, :func:`quantise` brings them to unit length in whole numbers of 1/16384, and :func:`lift` multiplies those
+with signs: sums of whole numbers below 2^24, exact in float32 in any order. So a statistic over them depends on the
+documents alone.
 
 extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
-features = extractor.extract(texts, graphs)                # [D, H] int16
-lift(features, extractor.model.adapter.projection.numpy()) # [D, M + 1] int16, what the sums are made of
+features = extractor.extract(texts, graphs)                # [D, P, H] float32
+lift(quantise(features[:, 0]), extractor.model.adapter.projection.numpy())  # [D, M + 1] int16
 """
 
 from __future__ import annotations
@@ -25,37 +27,45 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from openautoglm.files import canonical_json, fingerprint
+from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import canonical
 from openautoglm.model.encode import EncodedCorpus, collate, encode
+from openautoglm.train.content import content_keys
+from openautoglm.train.machine import choose_device, one_thread
+from openautoglm.train.progress import counting
 
-Features = NDArray[np.int16]
+Floats = NDArray[np.float32]
+Whole = NDArray[np.int16]
 UNIT = 1 << 14  # a feature of 1.0; a sum of signs times features stays below sqrt(H) · 2^14, far from 2^24
 LIFTED = 1 << 10  # a lifted feature of 1.0
 LEVELS = (1 << 12) - 1  # 12 bits
 ROWS = 16  # of a fixed shape; measured, twice as fast as one, and more gain nothing
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-FORMAT = 1  # of the features; another number makes all of them anew
+FORMAT = 2  # of the features; another number makes all of them anew
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Extractor:
-    """All of a model but its adapter, with canonical weights, and the tokenizer."""
+    """All of a model but its adapter, and the tokenizer. ``precision`` of the backbone's arithmetic: fp32 or bf16."""
 
     model: AutoGLMModel
     tokenizer: Any
-    weights: str = "bf16"
+    precision: str = "fp32"
 
     @classmethod
-    def of(cls, model: AutoGLMModel, tokenizer: Any, weights: str = "bf16") -> Extractor:
-        """``model`` itself, rounded to the weights that would be published, in evaluation mode."""
+    def of(
+        cls, model: AutoGLMModel, tokenizer: Any, weights: str = "fp32", precision: str = "fp32"
+    ) -> Extractor:
+        """``model`` itself in evaluation mode, rounded to the ``weights`` that would be published."""
         rounded = {name: canonical(t, weights).to(t.dtype) for name, t in model.state_dict().items()}
         model.load_state_dict(rounded)
         model.eval()
         model.backbone.set_attn_implementation("eager")  # type: ignore[operator]
-        return cls(model, tokenizer, weights)
+        if precision == "bf16":
+            model.backbone.to(torch.bfloat16)
+        return cls(model, tokenizer, precision)
 
     def __repr__(self) -> str:
         return f"Extractor({self.fingerprint[:12]}, {'text and graph' if self.reads_graph else 'text'})"
@@ -67,14 +77,16 @@ class Extractor:
         for name, tensor in sorted(self.model.state_dict().items()):
             if not name.startswith("adapter."):
                 digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-                digest.update(canonical(tensor, self.weights).view(torch.uint8).numpy().tobytes())
+                digest.update(canonical(tensor, "fp32").view(torch.uint8).numpy().tobytes())
         return fingerprint(
             {
                 "format": FORMAT,
                 "weights": digest.hexdigest(),
                 "tokenizer": self.tokenizer.backend_tokenizer.to_str(),
                 "max_tokens": self.model.config.max_tokens,
+                "precision": self.precision,
                 "torch": [str(torch.__version__), torch.backends.cpu.get_cpu_capability()],
+                "device": choose_device().type,
             }
         )
 
@@ -87,27 +99,35 @@ class Extractor:
         """A name of what each document's features are made of: its text, and its graph where that is read."""
         return content_keys(texts, graphs if self.reads_graph else None)
 
-    def extract(self, texts: Sequence[str], graphs: GraphBatch) -> Features:
-        """[D, H] int16; row d depends on document d alone."""
+    def extract(self, texts: Sequence[str], graphs: GraphBatch) -> Floats:
+        """[D, P, H]: what the adapter reads, and where the graph has a say (P = 2) what the text alone would give.
+
+        Row d depends on document d alone.
+        """
         corpus = encode(texts, graphs, self.tokenizer, self.model.config.max_tokens)
-        features = np.zeros((len(corpus), self.model.config.backbone_config["hidden_size"]), np.float32)
-        widths = self._widths(corpus.lengths)
+        parts, hidden = 1 + self.reads_graph, self.model.config.backbone_config["hidden_size"]
+        features = np.zeros((len(corpus), parts, hidden), np.float32)
+        widths, device = self._widths(corpus.lengths), choose_device()
         shapes = [(int(width), np.flatnonzero(widths == width)) for width in np.unique(widths)]
+        self.model.to(device)
         size = self.rows
         batches = [(width, rows[i : i + size]) for width, rows in shapes for i in range(0, len(rows), size)]
-        threads = torch.get_num_threads()
 
-        def work(batch: tuple[int, NDArray[np.int64]]) -> None:
+        def work(batch: tuple[int, NDArray[np.int64]]) -> int:
             width, rows = batch
-            features[rows] = self._batch(corpus, rows, width).numpy()
+            features[rows] = self._batch(corpus, rows, width).cpu().numpy()
+            return len(rows)
 
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                list(pool.map(work, batches))
-        finally:
-            torch.set_num_threads(threads)
-        return quantise(features)
+        workers = _cores() if device.type == "cpu" else 1
+        with (
+            one_thread(),
+            counting("features", len(corpus)) as advance,
+            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
+            for done in pool.map(work, batches):
+                advance(done)
+        self.model.to("cpu")
+        return features
 
     @cached_property
     def rows(self) -> int:
@@ -118,10 +138,8 @@ class Extractor:
         mask = torch.ones_like(ids)
         other = torch.roll(ids, 5, dims=0)
         other[6:] = ids[0]  # the former first row is the sixth now, among others than before
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        same = torch.equal(self._pooled(ids, mask)[1][0], self._pooled(other, mask)[1][5])
-        torch.set_num_threads(threads)
+        with one_thread():
+            same = torch.equal(self._pooled(ids, mask)[1][0], self._pooled(other, mask)[1][5])
         return ROWS if same else 1
 
     def _widths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -134,13 +152,14 @@ class Extractor:
     @torch.inference_mode()
     def _pooled(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """States [R, T, H] and their mean [R, H] over ``mask``, as in the model's own forward."""
-        states = self.model.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
+        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+        states = self.model.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weight = mask.unsqueeze(-1).to(states.dtype)
         return states, (states * weight).sum(1) / weight.sum(1)
 
     @torch.inference_mode()
     def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int) -> Tensor:
-        """Features [R, H] of a few documents, padded to ``width``."""
+        """Features [R, P, H] of a few documents, padded to ``width``."""
         lengths = corpus.lengths[rows]
         ids = torch.full((self.rows, width), corpus.pad_id)
         mask = torch.zeros((self.rows, width), dtype=torch.int64)
@@ -150,17 +169,18 @@ class Extractor:
             ids[place, :length] = torch.from_numpy(corpus.token_ids[first : first + length])
             mask[place, :length] = 1
         states, pooled = self._pooled(ids, mask)
+        alone = pooled[: len(rows), None]
         if not self.reads_graph:
-            return pooled[: len(rows)]
+            return alone
         fused = [
             self._fused(corpus, row, pooled[i : i + 1], states[i : i + 1, : lengths[i]])
             for i, row in enumerate(rows)
         ]
-        return torch.cat(fused)
+        return torch.cat([torch.cat(fused)[:, None], alone], dim=1)
 
     def _fused(self, corpus: EncodedCorpus, row: int, text: Tensor, states: Tensor) -> Tensor:
         """Text [1, H] and states [1, T, H] of one document joined with its graph."""
-        parts = collate(corpus, [row])
+        parts = {name: tensor.to(text.device) for name, tensor in collate(corpus, [row]).items()}
         batch = parts.pop("batch")
         for name in ("input_ids", "attention_mask"):
             del parts[name]
@@ -169,44 +189,18 @@ class Extractor:
         return fused
 
 
-def content_keys(texts: Sequence[str], graphs: GraphBatch | None) -> list[str]:
-    """32 hex digits a document: of its text, and of its graph where there are ``graphs``."""
-    parts = _graph_bytes(graphs) if graphs is not None else [b""] * len(texts)
-    return [
-        hashlib.sha256(text.encode("utf-8", errors="replace") + b"\0" + part).hexdigest()[:32]
-        for text, part in zip(texts, parts, strict=True)
-    ]
-
-
-def quantise(features: NDArray[np.float32]) -> Features:
+def quantise(features: Floats) -> Whole:
     """[D, H] to unit length, in whole numbers of 1/16384."""
     lengths = np.sqrt(np.square(features, dtype=np.float64).sum(axis=1, keepdims=True))
-    whole: Features = np.rint(features * (UNIT / np.maximum(lengths, 1e-6))).astype(np.int16)
+    whole: Whole = np.rint(features * (UNIT / np.maximum(lengths, 1e-6))).astype(np.int16)
     return whole
 
 
-def lift(features: Features, signs: NDArray[np.float32]) -> Features:
+def lift(features: Whole, signs: Floats) -> Whole:
     """relu(features · signs) [D, M + 1] in 12 bits, 1.0 being 1024; the last column is 1.0, for the bias."""
     sums = features.astype(np.float32) @ signs  # exact: whole numbers below 2^24
     lifted = np.clip(np.rint(sums * (LIFTED / UNIT)), 0, LEVELS).astype(np.int16)
     return np.concatenate([lifted, np.full((len(lifted), 1), LIFTED, np.int16)], axis=1)
-
-
-def _graph_bytes(graphs: GraphBatch) -> list[bytes]:
-    node, edge = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
-    result = []
-    for row in range(len(graphs)):
-        nodes, edges = slice(node[row], node[row + 1]), slice(edge[row], edge[row + 1])
-        arrays = (
-            graphs.node_type[nodes],
-            graphs.node_span[nodes],
-            graphs.edge_index[:, edges],
-            graphs.edge_type[edges],
-            graphs.edge_weight[edges],
-        )
-        sizes = canonical_json([array.size for array in arrays])
-        result.append(sizes + b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
-    return result
 
 
 def _cores() -> int:

@@ -12,8 +12,8 @@ import shutil
 from collections import Counter
 from itertools import compress
 
+from openautoglm.train.content import content_keys
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import content_keys
 from openautoglm.train.job import Job
 from openautoglm.train.memory import Memory
 from openautoglm.train.prepare import load_documents

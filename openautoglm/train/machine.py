@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ def use_all_cores(ranks: int = 1) -> int:
     threads = int(os.environ.get("OMP_NUM_THREADS") or max(cores // ranks, 1))
     torch.set_num_threads(threads)
     return threads
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, inside: sums in one order, and no waiting for a thread that a busy machine keeps back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def die_with_parent() -> None:

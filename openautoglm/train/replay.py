@@ -24,7 +24,7 @@ from openautoglm.graph import GraphBatch
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import ContinualParams
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import Extractor, Features
+from openautoglm.train.features import Extractor, Whole, quantise
 from openautoglm.train.job import Job
 from openautoglm.train.prepare import load_documents
 from openautoglm.train.run import train
@@ -109,12 +109,12 @@ def by_features(job: Job, corpus: Corpus, graphs: GraphBatch, rows: Sequence[int
 
     def choice(rows: list[int], count: int) -> list[int]:
         rows = sorted(rows, key=lambda row: keys[row])
-        return [rows[place] for place in herd(store.take(keys[row] for row in rows), count)]
+        return [rows[place] for place in herd(quantise(store.take(keys[row] for row in rows)[:, 0]), count)]
 
     return choice
 
 
-def herd(features: Features, count: int) -> list[int]:
+def herd(features: Whole, count: int) -> list[int]:
     """Rows of ``features`` [D, H] whose running mean stays nearest to the mean of all, in the order of their choice."""
     values = features.astype(np.float64)
     mean, total, chosen = values.mean(axis=0), np.zeros(values.shape[1]), list[int]()

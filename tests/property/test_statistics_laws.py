@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openautoglm.files import fingerprint
-from openautoglm.train.features import UNIT, Features, lift
+from openautoglm.train.features import UNIT, lift
 from openautoglm.train.memory import Memory, held_out
-from openautoglm.train.statistics import Statistics
+from openautoglm.train.statistics import Features, Statistics
 
 WIDTH = 9
 LABELS = ("card", "Ünïcode", "a/b", "")

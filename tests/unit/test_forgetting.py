@@ -16,8 +16,8 @@ from openautoglm.corpus import Document
 from openautoglm.corpus.forgotten import Forgotten
 from openautoglm.files import sha256_file
 from openautoglm.release import Release
+from openautoglm.train.content import content_keys
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import content_keys
 from openautoglm.train.forget import keep_only
 from openautoglm.train.job import Job
 from openautoglm.train.memory import Memory

@@ -73,12 +73,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_head(path: Path, train: Corpus) -> None:
     """Ridge from the tiny backbone's features to the three classes, sharpened."""
-    from openautoglm.evaluate.predict import predict_with_features
+    from openautoglm.evaluate.predict import Reader
 
     labels = sorted(WORDS)
     model, tokenizer = build("tiny", labels, 0, graph_size=16, max_tokens=16)
     first = Checkpoint.save(path, model, tokenizer, {})
-    features = predict_with_features(first, train, toy_graphs(train))[1].astype(np.float64)
+    reader = Reader.of(first, path.parent / "features")
+    features = reader.read(train, toy_graphs(train)).features.astype(np.float64)
     target = np.array([[label == name for name in labels] for label in train.column("label")], float)
     weights = np.linalg.solve(features.T @ features + 1e-2 * np.eye(features.shape[1]), features.T @ target)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from toy_exam import FILLER, WORDS, toy_checkpoint, toy_graphs, toy_params
 from openautoglm.corpus import Corpus, Document
 from openautoglm.evaluate.drift import Drift, drifted, measure, of_words
 from openautoglm.evaluate.exam import sit
+from openautoglm.evaluate.predict import Reader
 from openautoglm.model.checkpoint import Checkpoint
 
 NEWEST = "0002-new"
@@ -52,9 +53,10 @@ def arrived(seed: int, other: float = 0.0, per_batch: int = 300, new: int = 300)
 
 def found(champion: Checkpoint, corpus: Corpus, learnt: list[str] | None = None) -> Drift:
     graphs = toy_graphs(corpus)
-    exam = sit(champion, champion, corpus, graphs, "tiny")
+    reader = Reader.of(champion, champion.path / "features")
+    exam = sit(reader, reader, corpus, graphs, "tiny", champion.path / "features")
     params = toy_params().evaluate
-    return measure(champion, corpus, graphs, exam, learnt, VALIDATION, params, 3, "v000001-0123456789ab")
+    return measure(reader, corpus, graphs, exam, learnt, VALIDATION, params, 3, "v000001-0123456789ab")
 
 
 def on_model(drift: Drift) -> list[str]:
@@ -95,7 +97,8 @@ def test_words_have_bounds_of_their_own() -> None:
 def test_without_champion_or_earlier_batch_it_says_so(champion: Checkpoint) -> None:
     corpus = arrived(0, per_batch=30, new=30)
     graphs, params = toy_graphs(corpus), toy_params().evaluate
-    exam = sit(champion, None, corpus, graphs, "tiny")
+    cache = champion.path / "features"
+    exam = sit(Reader.of(champion, cache), None, corpus, graphs, "tiny", cache)
     alone = measure(None, corpus, graphs, exam, [], VALIDATION, params)
     assert "no champion yet" in alone.note
     assert len(alone.measures) == 3

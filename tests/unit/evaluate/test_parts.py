@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toy_exam import WORDS, toy_checkpoint, toy_corpus, toy_graphs
 
 from openautoglm.corpus import Corpus, Document
@@ -14,12 +15,11 @@ from openautoglm.evaluate.confused import confused_block
 from openautoglm.evaluate.evaluation import exam_fingerprint
 from openautoglm.evaluate.mistakes import shown_errors
 from openautoglm.evaluate.plots import training_rows
-from openautoglm.evaluate.predict import (
-    predict_from_features,
-    predict_logits,
-    predict_with_ablation,
-)
+from openautoglm.evaluate.predict import Reader
 from openautoglm.evaluate.slices import NODES, buckets, slice_rows
+from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.encode import collate, encode
+from openautoglm.train.features import Extractor
 
 
 @pytest.fixture(scope="module")
@@ -32,50 +32,65 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     return toy_checkpoint(tmp_path_factory.mktemp("c") / "checkpoint", sorted(WORDS), gate=0.5)
 
 
-def test_logits_keep_the_order_whatever_the_batches(corpus, checkpoint):
+def test_a_document_is_read_alike_alone_and_in_company(corpus, checkpoint, tmp_path):
+    graphs, order = toy_graphs(corpus), np.random.default_rng(0).permutation(len(corpus))
+    whole = Reader.of(checkpoint, tmp_path / "a").read(corpus, graphs)
+    assert whole.logits.shape == (len(corpus), 3)
+    assert whole.logits.dtype == np.float32
+    mixed = Reader.of(checkpoint, tmp_path / "b").read(Corpus(corpus.table.take(order)), graphs.select(order))
+    np.testing.assert_array_equal(mixed.features, whole.features[order])
+    np.testing.assert_allclose(mixed.logits, whole.logits[order], atol=1e-5)
+
+
+@torch.inference_mode()
+def test_it_reads_what_the_models_own_forward_reads(corpus, checkpoint, tmp_path):
     graphs = toy_graphs(corpus)
-    logits = predict_logits(checkpoint, corpus, graphs, batch_size=7)
-    assert logits.shape == (len(corpus), 3)
-    assert logits.dtype == np.float32
-    np.testing.assert_allclose(logits, predict_logits(checkpoint, corpus, graphs, batch_size=1), atol=1e-5)
-    np.testing.assert_array_equal(logits, predict_logits(checkpoint, corpus, graphs, batch_size=7))
+    reading = Reader.of(checkpoint, tmp_path).read(corpus, graphs)
+    model = checkpoint.model()
+    encoded = encode(corpus.column("text"), graphs, checkpoint.tokenizer(), checkpoint.config.max_tokens)
+    inputs = collate(encoded, np.arange(len(corpus)))
+    np.testing.assert_allclose(reading.logits, model(**inputs).logits.numpy(), atol=1e-4)
+    model.use_graph = False
+    np.testing.assert_allclose(reading.text_logits, model(**inputs).logits.numpy(), atol=1e-4)
+    assert np.abs(reading.logits - reading.text_logits).max() > 1e-3
 
 
-def test_one_pass_gives_the_ablation_bit_for_bit(corpus, checkpoint):
+def test_a_new_head_on_a_known_body_computes_nothing(corpus, checkpoint, tmp_path, monkeypatch):
     graphs = toy_graphs(corpus)
-    logits, text_only, _ = predict_with_ablation(checkpoint, corpus, graphs)
-    np.testing.assert_array_equal(logits, predict_logits(checkpoint, corpus, graphs))
-    np.testing.assert_array_equal(text_only, predict_logits(checkpoint, corpus, graphs, use_graph=False))
-    assert np.abs(logits - text_only).max() > 1e-6
+    first = Reader.of(checkpoint, tmp_path / "features").read(corpus, graphs)
+    model = checkpoint.model()
+    model.adapter.scale(2.0)
+    other = Checkpoint.save(tmp_path / "other", model, checkpoint.tokenizer(), {}, "fp32")
+    monkeypatch.setattr(Extractor, "extract", None)
+    second = Reader.of(other, tmp_path / "features").read(corpus, graphs)
+    np.testing.assert_allclose(second.logits, 2 * first.logits, rtol=1e-5, atol=1e-6)
 
 
-def test_a_parent_with_the_same_body_answers_from_the_same_features(corpus, checkpoint, tmp_path):
+def test_two_readers_on_one_body_share_what_either_computed(corpus, checkpoint, tmp_path, monkeypatch):
     graphs = toy_graphs(corpus)
-    _, _, features = predict_with_ablation(checkpoint, corpus, graphs)
-    np.testing.assert_allclose(
-        predict_from_features(checkpoint, features), predict_logits(checkpoint, corpus, graphs), atol=1e-6
-    )
-    assert checkpoint.shares_body(checkpoint)
-    assert not checkpoint.shares_body(toy_checkpoint(tmp_path / "other", sorted(WORDS), seed=5))
+    readers = [Reader.of(checkpoint, tmp_path) for _ in range(2)]
+    first = readers[0].read(corpus, graphs)
+    monkeypatch.setattr(Extractor, "extract", None)
+    np.testing.assert_array_equal(readers[1].read(corpus, graphs).logits, first.logits)
 
 
 def test_a_text_only_model_has_no_ablation(corpus, tmp_path):
     checkpoint = toy_checkpoint(tmp_path / "c", sorted(WORDS), text_only=True)
-    logits, text_only, _ = predict_with_ablation(checkpoint, corpus, toy_graphs(corpus))
-    np.testing.assert_array_equal(logits, text_only)
+    reading = Reader.of(checkpoint, tmp_path / "features").read(corpus, toy_graphs(corpus))
+    np.testing.assert_array_equal(reading.logits, reading.text_logits)
 
 
-def test_graphs_of_other_documents_are_refused(corpus, checkpoint):
+def test_graphs_of_other_documents_are_refused(corpus, checkpoint, tmp_path):
     with pytest.raises(UserError, match="graphs and corpus differ"):
-        predict_logits(checkpoint, corpus, toy_graphs(corpus).select(np.arange(len(corpus))[::-1]))
+        Reader.of(checkpoint, tmp_path).read(corpus, toy_graphs(corpus).select(np.arange(len(corpus))[::-1]))
 
 
-def test_baselines_learn_words_from_train_alone(corpus):
+def test_baselines_learn_words_from_train_alone(corpus, tmp_path):
     train, test = corpus.split("train"), corpus.split("test")
     found = tfidf_svc(train, test)
     assert found.note == ""
     assert np.mean(np.array(found.predicted) == np.array(test.column("label"))) > 0.9
-    assert set(frozen_lr(train, test, "tiny").predicted) <= set(WORDS)
+    assert set(frozen_lr(train, test, "tiny", tmp_path).predicted) <= set(WORDS)
 
 
 def test_large_corpora_are_bounded_with_a_note(corpus, monkeypatch):
@@ -91,11 +106,11 @@ def test_one_class_needs_no_classifier(corpus):
     assert set(tfidf_svc(train, corpus.split("test")).predicted) == {"fruit"}
 
 
-def test_frozen_features_have_unit_length_and_the_texts_order(corpus):
+def test_frozen_features_have_unit_length_and_the_texts_order(corpus, tmp_path):
     texts = corpus.column("text")[:9]
-    features = frozen_features(texts, "tiny")
+    features = frozen_features(texts, "tiny", tmp_path / "a")
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, atol=1e-3)
-    np.testing.assert_allclose(frozen_features(texts[::-1], "tiny")[::-1], features, atol=2e-2)
+    np.testing.assert_array_equal(frozen_features(texts[::-1], "tiny", tmp_path / "b")[::-1], features)
 
 
 def test_slices_cover_each_document_once():

@@ -12,7 +12,7 @@ from toy_training import toy_documents, toy_graph
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import build
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
-from openautoglm.train.features import UNIT, Extractor
+from openautoglm.train.features import UNIT, Extractor, quantise
 
 TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + ["empty", "word " * 30, "ünï 漢字 🙂"]
 GRAPHS = GraphBatch.from_graphs([toy_graph(text) for text in TEXTS])
@@ -37,7 +37,8 @@ def test_a_document_alone_has_the_features_it_has_in_company(gate: float, backbo
 
 
 def test_they_have_unit_length() -> None:
-    lengths = np.linalg.norm(extractor().extract(TEXTS, GRAPHS).astype(float) / UNIT, axis=1)
+    whole = quantise(extractor().extract(TEXTS, GRAPHS)[:, 0])
+    lengths = np.linalg.norm(whole.astype(float) / UNIT, axis=1)
     assert lengths == pytest.approx(1.0, abs=1e-3)
 
 
@@ -71,12 +72,12 @@ class TestStore:
     def test_purges_and_joins_its_files(self, tmp_path: Path) -> None:
         store, keys = FeatureStore(tmp_path), [f"{i:032x}" for i in range(40)]
         for number, key in enumerate(keys):
-            store.add([key], np.full((1, 3), number, np.int16))
+            store.add([key], np.full((1, 1, 3), number, np.float32))
         assert len(list(tmp_path.iterdir())) <= PARTS
         store.purge(keys[::2])
         for there in (store, FeatureStore(tmp_path)):
             assert len(there) == 20
-            assert there.take(keys[1::2])[:, 0].tolist() == list(range(1, 40, 2))
+            assert there.take(keys[1::2])[:, 0, 0].tolist() == list(range(1, 40, 2))
             with pytest.raises(KeyError):
                 there.take(keys[:1])
         store.purge(keys)
