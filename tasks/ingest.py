@@ -18,6 +18,7 @@ def ingest(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         SourceError: the inbox is empty, an entry cannot be read, or lacks the text or label column.
     """
     from openautoglm.corpus.document import PartWriter, TableHash
+    from openautoglm.corpus.forgotten import records, taken_from, with_forgotten
     from openautoglm.corpus.inbox import entries
     from openautoglm.corpus.read import RAW_SCHEMA, read
     from openautoglm.corpus.source import is_url
@@ -25,9 +26,14 @@ def ingest(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
     inbox = params.ingest.inbox
     batches = entries(inbox if is_url(inbox) else root / inbox, params.ingest.through)
+    forgotten = [] if is_url(inbox) else records(root / inbox)
+    taken = {entry.batch: taken_from(forgotten, Path(entry.source).name) for entry in batches}
     hashing = TableHash()
     splits = {"train": 0, "valid": 0, "test": 0}
-    with fresh_dir(root / "data" / "corpus") as fresh, PartWriter(fresh, RAW_SCHEMA) as writer:
+    with (
+        fresh_dir(root / "data" / "corpus") as fresh,
+        PartWriter(fresh, with_forgotten(RAW_SCHEMA, taken)) as writer,
+    ):
         for entry in batches:
             for rows in read(entry.source, entry.batch, params.ingest):
                 writer.write(rows)

@@ -25,6 +25,7 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     import pyarrow.parquet as pq
 
     from openautoglm.corpus.document import parts
+    from openautoglm.corpus.forgotten import forgotten_rows
     from openautoglm.errors import ValidationFailed
     from openautoglm.files import fresh_dir, save_json
 
@@ -32,7 +33,7 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.corpus.examine import examine
 
     rows = pa.concat_tables(pq.read_table(part) for part in parts(root / "data" / "corpus"))
-    verdict = examine(rows, params.validate_, params.evaluate.oos_label)
+    verdict = examine(rows, params.validate_, params.evaluate.oos_label, forgotten_rows(rows.schema))
     with fresh_dir(root / "data" / "quarantine") as fresh:
         pq.write_table(verdict.quarantine, fresh / "rows.parquet", compression="zstd")
     save_json(root / "reports" / "validation.json", verdict.report)

@@ -9,7 +9,7 @@ counted on rows that may stay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openautoglm.corpus.aside import Aside
+from openautoglm.corpus.blame import blamed_rows
 from openautoglm.corpus.document import SCHEMA, Corpus
 from openautoglm.corpus.drift import Drift, drift
 from openautoglm.corpus.expectations import (
@@ -30,7 +31,7 @@ from openautoglm.corpus.expectations import (
     row_rules,
 )
 from openautoglm.corpus.labels import misspelt_labels, rare_labels
-from openautoglm.corpus.measures import kept_in_one_split, measured, without_repeats
+from openautoglm.corpus.measures import counts, kept_in_one_split, measured, without_repeats
 from openautoglm.corpus.verdict import BatchCount, details_of, message_of, report_of
 from openautoglm.params import ValidateParams
 
@@ -52,20 +53,29 @@ class Verdict:
         return not self.message
 
 
-def examine(rows: pa.Table, params: ValidateParams, out_of_scope: str | None = None) -> Verdict:
+def examine(
+    rows: pa.Table,
+    params: ValidateParams,
+    out_of_scope: str | None = None,
+    forgotten: Mapping[str, int] | None = None,
+) -> Verdict:
     """``rows``: at least one, with the schema that ingest writes (:data:`openautoglm.corpus.read.RAW_SCHEMA`).
 
     ``out_of_scope``: label of documents that belong to no class. It may be rare in the train split, and is left out of it.
+    ``forgotten``: {batch: rows that it had and was asked to forget}. No batch is refused for what these leave behind.
     """
     looking, aside = Examination(), Aside()
     whole = measured(rows)
     frame = without_repeats(whole)
     findings, clean = _rows(looking, frame, aside, params, out_of_scope)
     documents = Corpus(rows.select(SCHEMA.names).take(pa.array(clean["row"].to_list(), pa.int64())))
-    batches = _batches(whole, aside, params)
+    forgotten = forgotten or {}
+    newest, taken = int(whole["batch_number"].max()), sum(forgotten.values())
+    blamed = blamed_rows(findings, frame, newest, params.min_per_class, taken)
+    batches = _batches(whole, aside, blamed, forgotten, params)
     documents, left_out = _without_training_of(documents, out_of_scope)
     shift = _drift(documents, batches)
-    findings += _whole(looking, clean, batches, shift, params)
+    findings += _whole(looking, clean[clean["label"] != out_of_scope], batches, shift, params)
     report = report_of(findings, aside, batches, shift) | {"repeated": len(whole) - len(frame)}
     if out_of_scope is not None:
         report["out_of_scope"] = {"label": out_of_scope, "left_out_of_training": left_out}
@@ -101,7 +111,7 @@ def _whole(
     shift: Drift | None,
     params: ValidateParams,
 ) -> list[Finding]:
-    """The clean rows together, and the batches."""
+    """The clean rows of some class together, and the batches."""
     share = clean["label"].map(clean["label"].value_counts(normalize=True)).astype(float)
     findings = (
         [] if clean.empty else looking.look("corpus", clean.assign(label_share=share), corpus_rules(params))
@@ -114,8 +124,8 @@ def _whole(
 def _doubtful_labels(frame: pd.DataFrame, params: ValidateParams) -> tuple[dict[str, str], dict[str, int]]:
     """(misspelt label → the right one, rare label → its training documents) among rows that leakage lets stay."""
     staying = frame[kept_in_one_split(frame["text_key"], frame["split"], frame["batch_number"])]
-    train = _counts(staying.loc[staying["split"] == "train", "label"])
-    everywhere = _counts(frame["label"])
+    train = counts(staying.loc[staying["split"] == "train", "label"])
+    everywhere = counts(frame["label"])
     return (
         misspelt_labels(train, everywhere, params.min_per_class),
         rare_labels(train, everywhere, params.min_per_class),
@@ -132,17 +142,17 @@ def _without_training_of(documents: Corpus, label: str | None) -> tuple[Corpus, 
     return kept, len(documents) - len(kept)
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in values.value_counts(sort=False).items()}
-
-
-def _batches(frame: pd.DataFrame, aside: Aside, params: ValidateParams) -> list[BatchCount]:
+def _batches(
+    frame: pd.DataFrame, aside: Aside, blamed: set[int], forgotten: Mapping[str, int], params: ValidateParams
+) -> list[BatchCount]:
     """In order of arrival. Each batch is judged alone: damage must not hide behind a large corpus."""
-    bad = _counts(frame.loc[frame["row"].isin(list(aside.reasons)), "batch"])
-    return [
-        BatchCount(name, rows, bad.get(name, 0), allowed_rows(rows, params))
-        for name, rows in _counts(frame["batch"]).items()
-    ]
+    bad = counts(frame.loc[frame["row"].isin(list(aside.reasons)), "batch"])
+    its_own = counts(frame.loc[frame["row"].isin(blamed), "batch"])
+    batches = []
+    for name, rows in counts(frame["batch"]).items():
+        allowed = allowed_rows(rows + forgotten.get(name, 0), params)
+        batches.append(BatchCount(name, rows, bad.get(name, 0), its_own.get(name, 0), allowed))
+    return batches
 
 
 def _drift(clean: Corpus, batches: Sequence[BatchCount]) -> Drift | None:
@@ -159,7 +169,7 @@ def _batch_frame(batches: Sequence[BatchCount], shift: Drift | None) -> pd.DataF
             "row": range(len(batches)),
             "doc_id": [batch.name for batch in batches],  # what GX shows of an offending row
             "rows": [batch.rows for batch in batches],
-            "set_aside": [batch.set_aside for batch in batches],
+            "set_aside": [batch.blamed for batch in batches],
             "may_be_set_aside": [batch.allowed for batch in batches],
         }
     )

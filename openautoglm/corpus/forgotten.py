@@ -10,13 +10,16 @@ entries that they learnt from, so the record says what became of those names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from openautoglm.files import canonical_json, fingerprint, write_atomic
 
 FILE = "_forgotten.jsonl"
+_KEY = b"forgotten"  # in the metadata of a corpus's schema
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,29 @@ def trail(found: Sequence[Forgotten], entry: str) -> list[str | None]:
         if names[-1] in record.renamed:
             names.append(record.renamed[names[-1]])
     return names
+
+
+def taken_from(found: Sequence[Forgotten], entry: str) -> int:
+    """Rows that today's ``entry`` once had beside those that it has; at most, as a record counts those of all entries."""
+    rows = 0
+    for record in reversed(found):
+        for old, new in record.renamed.items():
+            if new == entry:
+                entry, rows = old, rows + record.documents
+                break
+    return rows
+
+
+def with_forgotten(schema: pa.Schema, taken: Mapping[str, int]) -> pa.Schema:
+    """``schema`` of a corpus, with how many rows each batch was asked to forget; as it is where nothing was."""
+    note = {batch: rows for batch, rows in taken.items() if rows}
+    return schema.with_metadata({_KEY: canonical_json(note)}) if note else schema
+
+
+def forgotten_rows(schema: pa.Schema) -> dict[str, int]:
+    """What :func:`with_forgotten` noted."""
+    found: dict[str, int] = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
+    return found
 
 
 def today(found: Sequence[Forgotten], entries: Iterable[str]) -> list[str]:

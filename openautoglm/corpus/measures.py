@@ -93,6 +93,11 @@ def kept_in_one_split(text_key: pd.Series, split: pd.Series, batch_number: pd.Se
     return strength == first % 10
 
 
+def counts(values: pd.Series) -> dict[str, int]:
+    """{value: how often it is there}, in the order of their first rows."""
+    return {str(value): int(count) for value, count in values.value_counts(sort=False).items()}
+
+
 def _objects(column: pa.ChunkedArray) -> pd.Series:
     # plain Python strings and None: pandas' newer string types differ between versions in how they compare nulls
     return pd.Series(column.to_pylist(), dtype=object)

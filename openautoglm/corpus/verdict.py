@@ -16,16 +16,18 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class BatchCount:
-    """One batch, in order of arrival: its rows, those set aside, and how many may be."""
+    """One batch, in order of arrival: its rows, those set aside, those of them that it is to blame for, and how many
+    these may be."""
 
     name: str
     rows: int
     set_aside: int
+    blamed: int
     allowed: int
 
     @property
     def too_many(self) -> bool:
-        return self.set_aside > self.allowed
+        return self.blamed > self.allowed
 
 
 def report_of(
@@ -63,7 +65,7 @@ def _entry(finding: Finding, aside: Aside, batches: Sequence[BatchCount]) -> dic
         "examples": [asdict(example) for example in (newest or found)[:EXAMPLES]],
     }
     if rule.name == "quarantine_share":
-        entry["observed"] = round(max(batch.set_aside / batch.rows for batch in batches), 6)
+        entry["observed"] = round(max(batch.blamed / batch.rows for batch in batches), 6)
         entry["examples"] = [{"batch": batches[number].name} for number in finding.rows[:EXAMPLES]]
     return entry
 
@@ -75,7 +77,7 @@ def message_of(
     parts = []
     for batch in batches:
         if batch.too_many:
-            share = f"{batch.set_aside} of {batch.rows} rows set aside ({batch.set_aside / batch.rows:.1%})"
+            share = f"{batch.blamed} of {batch.rows} rows set aside ({batch.blamed / batch.rows:.1%})"
             limit = f"validate.max_quarantined allows {params.max_quarantined:.1%}"
             faults = ", ".join(
                 f"{len(found)} × {rule.reason}" for rule, found in _faults(findings, aside, batch)

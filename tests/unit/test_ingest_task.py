@@ -8,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from openautoglm.corpus import Corpus
+from openautoglm.corpus.forgotten import forgotten_rows
 from openautoglm.corpus.inbox import put
+from openautoglm.corpus.read import RAW_SCHEMA
+from openautoglm.corpus.redact import take_out
 from openautoglm.corpus.sample import write_sample
 from openautoglm.errors import SourceError
 from openautoglm.params import Params
@@ -53,6 +56,20 @@ def test_chunk_size_changes_no_byte(params: Params, sample: Path, tmp_path: Path
         ingest(params.model_copy(update={"ingest": section}), root)
         contents.append(bytes_of(root / "data" / "corpus"))
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_it_notes_what_a_batch_was_asked_to_forget(params: Params, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [{"id": f"{name}{n}", "text": f"text {n}", "label": "x"} for n in range(9)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        put(tmp_path / "inbox", str(tmp_path / f"{name}.jsonl"))
+    schemas = []
+    for ids in ([], ["a1", "a2"], ["a3"]):
+        take_out(tmp_path / "inbox", ids, "asked for", params.ingest)
+        ingest(params, tmp_path)
+        schemas.append(pq.read_schema(tmp_path / "data/corpus/part-00000.parquet"))
+    assert [forgotten_rows(schema) for schema in schemas] == [{}, {"0001-a": 2}, {"0001-a": 3}]
+    assert schemas[0].equals(RAW_SCHEMA, check_metadata=True)
 
 
 def test_again_gives_the_same_bytes(params: Params, sample: Path, tmp_path: Path) -> None:

@@ -40,8 +40,10 @@ def good(rows: int = 120, batch: str = "0001-a", prefix: str = "d") -> list[Row]
     ]
 
 
-def judged(rows: list[Row], params: ValidateParams) -> Verdict:
-    return examine(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), params)
+def judged(
+    rows: list[Row], params: ValidateParams, oos: str | None = None, forgotten: dict[str, int] | None = None
+) -> Verdict:
+    return examine(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), params, oos, forgotten)
 
 
 def reasons(verdict: Verdict) -> dict[str, str]:
@@ -252,3 +254,57 @@ def test_nothing_left_is_a_verdict_and_not_a_crash(params: ValidateParams) -> No
     verdict = judged([r | {"text": None} for r in good(20)], params)
     assert "20 of 20 rows set aside" in verdict.message
     assert len(verdict.clean) == 0
+
+
+def labelled(rows: list[Row], count: int, label: str) -> list[Row]:
+    """``rows`` with ``label`` on the first ``count`` of the train split."""
+    train = [row for row in rows if row["split"] == "train"][:count]
+    return [row | {"label": label} if row in train else row for row in rows]
+
+
+def test_an_accepted_batch_is_not_refused_for_what_was_forgotten_of_it(params: ValidateParams) -> None:
+    first, second = labelled(good(), 5, "lost_card"), good(120, "0002-b", "e")
+    assert judged(first, params).ok
+    gone = next(row for row in first if row["label"] == "lost_card")
+    left = [row for row in first if row is not gone]
+    for rows in (left, left + second):
+        verdict = judged(rows, params, forgotten={"0001-a": 1})
+        assert verdict.ok, verdict.message
+        assert set(reasons(verdict).values()) == {"label too rare to learn: lost_card"}
+        assert verdict.report["batches"][0] == {"batch": "0001-a", "rows": 119, "quarantined": 4}
+    assert not judged(left, params).ok, "nothing was forgotten: the batch brought a label that is too rare"
+
+
+def test_what_was_forgotten_excuses_no_label_that_was_rare_all_along(params: ValidateParams) -> None:
+    rows = good() + labelled(good(60, "0002-b", "e"), 3, "lost_card")
+    assert not judged(rows, params, forgotten={"0001-a": 1}).ok
+    assert judged(rows, params, forgotten={"0001-a": 2}).ok
+
+
+def test_rows_that_were_forgotten_leave_room_for_the_faults_of_the_others(params: ValidateParams) -> None:
+    rows = good()
+    rows[0]["text"] = rows[1]["text"] = rows[2]["text"] = None
+    assert judged(rows, params).ok
+    assert not judged(rows[:60], params).ok
+    assert judged(rows[:60], params, forgotten={"0001-a": 60}).ok
+
+
+def test_a_later_batch_makes_no_accepted_label_a_refused_one(params: ValidateParams) -> None:
+    first = labelled(good(), 7, "gamma")
+    assert judged(first, params).ok
+    second = [row | {"label": "Gamma"} if n % 2 else row for n, row in enumerate(good(400, "0002-b", "e"))]
+    verdict = judged(first + second, params)
+    assert verdict.ok, verdict.message
+    assert list(reasons(verdict).values()) == ["label misspelt: gamma, meant is Gamma"] * 7
+    assert not judged(second + [row | {"batch": "0003-c"} for row in first], params).ok
+
+
+def test_documents_of_no_class_hide_no_fault_of_the_corpus(params: ValidateParams) -> None:
+    none = [row | {"label": "oos"} for row in good(400, "0001-a", "o")]
+    rows = [row for row in good() if row["split"] != "test"] + none
+    assert "splits_filled: found none in test" in judged(rows, params, "oos").message
+    assert (
+        "label_count: found 1" in judged([r | {"label": "a"} for r in good()] + none, params, "oos").message
+    )
+    verdict = judged(good() + none, params, "oos")
+    assert verdict.ok, "the largest label of those that are classes has half of them: " + verdict.message
