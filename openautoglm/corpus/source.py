@@ -17,6 +17,7 @@ import fsspec
 
 from openautoglm.corpus.document import Split
 from openautoglm.corpus.split import split_of_file
+from openautoglm.corpus.zst import unpacked
 from openautoglm.errors import AutoGLMError, SourceError
 
 Format = Literal["jsonl", "csv", "tsv", "parquet"]
@@ -49,10 +50,11 @@ class SourceFile:
         """
         with naming(self.url):
             # Parquet is read from its end and knows its own compression
-            compression = None if self.format == "parquet" else "infer"
+            packed = _path_of(self.url).lower().endswith(".zst")
+            compression = None if self.format == "parquet" or packed else "infer"
             file = fsspec.open(self.url, "rb", compression=compression).open()
         with file:
-            yield file
+            yield unpacked(file) if packed and self.format != "parquet" else file
 
 
 def is_url(source: str) -> bool:

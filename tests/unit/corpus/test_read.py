@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import bz2
 import functools
 import gzip
 import http.server
+import lzma
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from openautoglm.corpus.document import content_id
 from openautoglm.corpus.read import read
@@ -54,6 +57,32 @@ def test_the_same_rows_from_every_format(tmp_path: Path, jsonl: Writer, read_row
         assert facts(rows) == EXPECTED, name
         assert [row["split"] for row in rows] == [hash_split(str(row["id"]), 0.1, 0.2) for row in ROWS]
         assert not any(row["fault"] for row in rows)
+
+
+PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
+
+
+@pytest.mark.parametrize("ending", ["", *PACKED])
+def test_the_same_rows_however_they_are_packed(
+    tmp_path: Path, jsonl: Writer, read_rows: Reader, ending: str
+) -> None:
+    plain = jsonl("plain.jsonl", ROWS).read_bytes()
+    pack = PACKED.get(ending, bytes)
+    (tmp_path / f"a.jsonl{ending}").write_bytes(pack(plain))
+    lines = [f'"{row["id"]}","{row["text"]}",{row["label"]}' for row in ROWS]
+    (tmp_path / f"a.csv{ending}").write_bytes(pack("\n".join(["id,text,label", *lines]).encode()))
+    for kind in ("jsonl", "csv"):
+        assert facts(read_rows(tmp_path / f"a.{kind}{ending}")) == EXPECTED
+
+
+def test_zstandard_in_several_frames_and_broken_off(tmp_path: Path, jsonl: Writer, read_rows: Reader) -> None:
+    plain = jsonl("plain.jsonl", ROWS).read_bytes()
+    packed = zstandard.compress(plain[:100]) + zstandard.compress(plain[100:])
+    (tmp_path / "a.jsonl.zst").write_bytes(packed)
+    assert facts(read_rows(tmp_path / "a.jsonl.zst")) == EXPECTED
+    (tmp_path / "a.jsonl.zst").write_bytes(packed[:-5])
+    with pytest.raises(SourceError, match="breaks off"):
+        read_rows(tmp_path / "a.jsonl.zst")
 
 
 def test_over_http_and_other_file_systems(web: str, jsonl: Writer, read_rows: Reader) -> None:

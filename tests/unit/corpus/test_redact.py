@@ -5,11 +5,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus import redact
@@ -68,12 +71,15 @@ def test_csv_with_lines_in_fields_and_broken_bytes(inbox: Path) -> None:
     assert only(inbox).read_bytes() == "﻿id,text,label\r\n\r\nc,broken ".encode() + b"\xff,x\r\n"
 
 
-@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip), (".bz2", bz2)])
+@pytest.mark.parametrize(
+    ("ending", "pack"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma), (".zst", zstandard)]
+)
 def test_compressed(inbox: Path, ending: str, pack: object) -> None:
     put(inbox, f"t.jsonl{ending}", pack.compress(JSONL))  # type: ignore[attr-defined]
     take(inbox, "a")
 
-    assert pack.decompress(only(inbox).read_bytes()) == JSONL.split(b"\n", 1)[1]  # type: ignore[attr-defined]
+    with fsspec.open(str(only(inbox)), compression="infer") as file:
+        assert file.read() == JSONL.split(b"\n", 1)[1]
     assert only(inbox).name.endswith(f".jsonl{ending}")
 
 
