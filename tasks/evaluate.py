@@ -27,6 +27,7 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.evaluate.scope import by_scope, fit_scope, scope_metrics
     from openautoglm.files import load_json
     from openautoglm.graph import GraphBatch
+    from openautoglm.graph.batch import VOCABULARY
     from openautoglm.model.checkpoint import Checkpoint
     from openautoglm.model.scope import SCOPE, score
     from openautoglm.train.machine import use_all_cores
@@ -37,7 +38,8 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     cache, folder = root / ".autoglm/features", parent_dir(params, root)
     reader = Reader.of(checkpoint, cache)
-    parent = Reader.of(Checkpoint.load(folder), cache) if folder else None
+    given = root / "data/graphs" / VOCABULARY
+    parent = Reader.of(Checkpoint.load(folder), cache, given) if folder else None
     (kept, kept_graphs), others = by_scope(corpus, graphs, params.evaluate.oos_label)
     exam = sit(reader, parent, kept, kept_graphs, params.train.backbone, cache, params.train.seed)
     scope = fit_scope(reader, kept, kept_graphs, params.evaluate.in_scope_share)

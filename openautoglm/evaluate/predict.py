@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from openautoglm.corpus import Corpus
 from openautoglm.errors import UserError
-from openautoglm.graph import GraphBatch
+from openautoglm.graph import GraphBatch, GraphBuilder
+from openautoglm.graph.batch import VOCABULARY
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import Extractor
@@ -67,16 +68,30 @@ class Reading:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reader:
-    """A checkpoint with its weights in memory, and the features it has already made."""
+    """A checkpoint with its weights in memory, and the features it has already made.
+
+    ``builder`` makes the graphs that it reads in place of those that it is given, None where these are its own.
+    """
 
     checkpoint: Checkpoint
     extractor: Extractor
     store: FeatureStore
+    builder: GraphBuilder | None = None
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, cache: Path) -> Reader:
+    def of(cls, checkpoint: Checkpoint, cache: Path, given: Path | None = None) -> Reader:
+        """``given``: vocabulary.json of the graphs that it will be given. A release that parses texts in another way
+        is examined on graphs of its own, which are those that it serves with.
+
+        Raises:
+            UserError: its vocabulary is of another version's types.
+            ParamsError: its parser needs something that is not installed.
+        """
         extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
-        return cls(checkpoint, extractor, FeatureStore.of(cache, extractor))
+        own = checkpoint.path / VOCABULARY
+        differs = given is not None and own.is_file() and own.read_bytes() != given.read_bytes()
+        builder = GraphBuilder.load(own) if differs and extractor.reads_graph else None
+        return cls(checkpoint, extractor, FeatureStore.of(cache, extractor), builder)
 
     def __repr__(self) -> str:
         return f"Reader({self.checkpoint.path}, {len(self.store)} documents)"
@@ -101,6 +116,8 @@ class Reader:
             nothing = np.zeros((0, len(self.labels)), np.float32)
             return Reading(nothing, nothing, np.zeros((0, 1), np.float32))
         texts = [text or "" for text in corpus.column("text")]
+        if self.builder:
+            graphs = self.builder.build(texts, graphs.doc_ids)
         features = recall(self.store, self.extractor, texts, graphs)
         adapter = self.extractor.model.adapter
         logits = [adapter(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]

@@ -227,3 +227,32 @@ def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, mon
     assert facts["group/0001-old"] == 0.0
     assert facts["group/0002-new"] == 1.0
     assert "0001-old −50.0" in (tmp_path / "reports/report.html").read_text()
+
+
+def test_a_parent_is_examined_on_graphs_as_it_parses_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import numpy as np
+    from toy_exam import toy_corpus, toy_graphs
+
+    from openautoglm.errors import UserError
+    from openautoglm.evaluate.predict import Reader
+    from openautoglm.graph import FastParser, GraphBuilder
+
+    root, corpus = toy_root(tmp_path, gate=0.5), toy_corpus()
+    texts, doc_ids = corpus.column("text"), corpus.column("doc_id")
+    every = [True] * len(corpus)
+    own, builder = GraphBuilder(FastParser()).fit_build(
+        texts, doc_ids, every, window=9, minimum=0.1, min_count=2
+    )
+    own.save(tmp_path / "own", vocabulary=builder.vocabulary())
+    checkpoint = toy_checkpoint(tmp_path / "parent", LABELS, seed=3, gate=0.5)
+    vocabulary, given = tmp_path / "parent/vocabulary.json", root / "data/graphs/vocabulary.json"
+    vocabulary.write_bytes((tmp_path / "own/vocabulary.json").read_bytes())
+    graphs, cache = toy_graphs(corpus), tmp_path / "cache"
+    right = Reader.of(checkpoint, cache).read(corpus, own).logits
+    assert np.array_equal(Reader.of(checkpoint, cache, given).read(corpus, graphs).logits, right)
+    assert not np.array_equal(Reader.of(checkpoint, cache).read(corpus, graphs).logits, right)
+    assert Reader.of(checkpoint, cache, vocabulary).builder is None, "the same vocabulary gives the same graphs"
+
+    vocabulary.write_text("{}")
+    with pytest.raises(UserError, match="parent/vocabulary.json"):
+        evaluate(with_parent(monkeypatch), root)
