@@ -15,7 +15,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from openautoglm.graph import EDGE_TYPES, NODE_TYPES
 from openautoglm.model.adapters import build_adapter
-from openautoglm.model.backbone import build_empty, load_backbone
+from openautoglm.model.backbone import build_empty, load_backbone, values_of
 from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.model.fusion import GatedCrossAttention
 from openautoglm.model.graph_encoder import GraphEncoder
@@ -43,6 +43,7 @@ class AutoGLMModel(PreTrainedModel):
         hidden = config.backbone_config["hidden_size"]
         if not config.text_only:
             self.graph_encoder = GraphEncoder(
+                self.word_embeddings.embedding_dim,
                 hidden,
                 config.graph_size,
                 config.graph_layers,
@@ -116,16 +117,21 @@ def build(backbone: str, labels: list[str], seed: int = 0, **settings: Any) -> t
     ``settings`` are the keyword arguments of :class:`AutoGLMConfig` (graph_layers, graph_size, max_tokens, text_only …).
     """
     encoder, tokenizer = load_backbone(backbone, seed)
-    config = AutoGLMConfig(
-        backbone_config=encoder.config.to_dict(),  # type: ignore[operator, union-attr]
+    config = configure(values_of(encoder.config), labels, **settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoGLMModel(config, encoder), tokenizer
+
+
+def configure(backbone_config: dict[str, Any], labels: list[str], **settings: Any) -> AutoGLMConfig:
+    """The config of :func:`build`'s model."""
+    return AutoGLMConfig(
+        backbone_config=backbone_config,
         node_types=len(NODE_TYPES),
         edge_types=len(EDGE_TYPES),
         **with_labels(labels),
         **settings,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return AutoGLMModel(config, encoder), tokenizer
 
 
 AutoConfig.register("autoglm", AutoGLMConfig)

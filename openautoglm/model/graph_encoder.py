@@ -77,13 +77,16 @@ class TypedAttention(MessagePassing):
 
 
 class GraphEncoder(nn.Module):
-    """Pools word-piece states into node features and runs the typed attention layers over them."""
+    """Pools word-piece states into node features and runs the typed attention layers over them.
+
+    ``words``, ``hidden``: widths W of the backbone's word embeddings and H of its states; most have them alike.
+    """
 
     def __init__(
-        self, hidden: int, size: int, layers: int, heads: int, node_types: int, edge_types: int
+        self, words: int, hidden: int, size: int, layers: int, heads: int, node_types: int, edge_types: int
     ) -> None:
         super().__init__()
-        self.project = nn.Linear(2 * hidden, size)
+        self.project = nn.Linear(words + hidden, size)
         self.node_type = nn.Embedding(node_types, size)
         self.norm = nn.LayerNorm(size)
         self.layers = nn.ModuleList(TypedAttention(size, heads, edge_types) for _ in range(layers))
@@ -100,18 +103,18 @@ class GraphEncoder(nn.Module):
         edge_type: Tensor,
         edge_weight: Tensor,
     ) -> Tensor:
-        """words [V, H] and states [B, T, H] from the backbone; the rest as in :func:`openautoglm.model.encode.collate` → [N, G].
+        """words [V, W] and states [B, T, H] from the backbone; the rest as in :func:`openautoglm.model.encode.collate` → [N, G].
 
         The word embeddings cover the whole text at the price of a look-up, the contextual states the part inside
         the window; a piece outside it reads the zero row.
         """
-        hidden, nodes = states.size(-1), node_type.size(0)
+        width, hidden, nodes = words.size(-1), states.size(-1), node_type.size(0)
         flat = torch.cat([states.new_zeros(1, hidden), states.reshape(-1, hidden)])
         inside = (piece_pos > 0).to(states.dtype).unsqueeze(-1)
         parts = torch.cat([words[piece_ids], flat[piece_pos], torch.ones_like(inside), inside], dim=-1)
-        pooled = scatter(parts, piece_node, dim=0, dim_size=nodes, reduce="sum")  # [N, 2H + 2]
-        word = pooled[:, :hidden] / pooled[:, -2:-1].clamp(min=1.0)
-        context = pooled[:, hidden:-2] / pooled[:, -1:].clamp(min=1.0)
+        pooled = scatter(parts, piece_node, dim=0, dim_size=nodes, reduce="sum")  # [N, W + H + 2]
+        word = pooled[:, :width] / pooled[:, -2:-1].clamp(min=1.0)
+        context = pooled[:, width:-2] / pooled[:, -1:].clamp(min=1.0)
         x: Tensor = self.norm(self.project(torch.cat([word, context], dim=-1)) + self.node_type(node_type))
         for layer in self.layers:
             x = layer(x, edge_index, edge_type, edge_weight)

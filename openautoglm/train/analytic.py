@@ -37,7 +37,7 @@ from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import LIFTED, Extractor, Whole, lift, quantise
 from openautoglm.train.job import Job
 from openautoglm.train.memory import Memory
-from openautoglm.train.prepare import build_model, load_documents
+from openautoglm.train.prepare import build_model, check_features, load_documents
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,7 +76,7 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
 
     Raises:
         UserError: graphs of other documents, fewer than two labels.
-        ParamsError: params that contradict the backbone.
+        ParamsError: params that contradict the parent or the backbone.
     """
     machine.use_all_cores()
     corpus, graphs = load_documents(job)
@@ -132,8 +132,13 @@ def refit(job: Job, continual: ContinualParams, checkpoint: Path, tuned: dict[st
 
 
 def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extractor:
-    """The parent's features; without a parent those of the pretrained backbone."""
+    """The parent's features; without a parent those of the pretrained backbone.
+
+    Raises:
+        ParamsError: the params speak of other features than the parent's.
+    """
     if parent:
+        check_features(job.params, parent)
         return Extractor.of(parent.model(), parent.tokenizer(), job.params.weights)
     return Extractor.of(*build_model(job.params, labels, None), job.params.weights)
 

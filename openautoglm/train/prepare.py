@@ -13,14 +13,23 @@ from torch import Tensor
 from openautoglm.corpus.document import Corpus
 from openautoglm.errors import ParamsError, UserError
 from openautoglm.graph import GraphBatch
-from openautoglm.model.autoglm import AutoGLMModel, build
+from openautoglm.model.autoglm import AutoGLMModel, build, configure
+from openautoglm.model.backbone import SIZES, describe
 from openautoglm.model.checkpoint import Checkpoint
+from openautoglm.model.config import AutoGLMConfig
 from openautoglm.model.encode import EncodedCorpus, encode
 from openautoglm.params import TrainParams
 from openautoglm.train.job import Job
 
 SAME_IN_PARENT = ("graph_layers", "graph_size", "node_types", "edge_types")
-SAME_IN_BACKBONE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+KEPT = ("text_only", "max_tokens")  # of a parent whose features are kept
+SAME_IN_BACKBONE = ("model_type", *SIZES)
+SETTINGS = (
+    "graph_layers",
+    "graph_size",
+    "max_tokens",
+    "text_only",
+)  # params that AutoGLMConfig takes as they are
 
 
 @dataclass(frozen=True)
@@ -97,40 +106,48 @@ def build_model(
     params: TrainParams, labels: list[str], parent: Checkpoint | None
 ) -> tuple[AutoGLMModel, Any]:
     """A model on the pretrained backbone, or with all that the parent knows."""
-    model, tokenizer = build(
-        params.backbone,
-        labels,
-        params.seed,
-        graph_layers=params.graph_layers,
-        graph_size=params.graph_size,
-        max_tokens=params.max_tokens,
-        text_only=params.text_only,
-    )
+    settings = {name: getattr(params, name) for name in SETTINGS}
+    model, tokenizer = build(params.backbone, labels, params.seed, **settings)
     room = model.config.backbone_config.get("max_position_embeddings", params.max_tokens)
     if params.max_tokens > room:
         raise ParamsError(
             f"train.max_tokens: {params.max_tokens} word pieces, but {params.backbone} reads at most {room}; lower it"
         )
     if parent is not None:
-        _check_parent(model, parent, params.parent or str(parent.path))
+        _check_parent(model.config, parent, params)
         model.grow_from(parent.model())
     return model, tokenizer
 
 
-def _check_parent(model: AutoGLMModel, parent: Checkpoint, name: str) -> None:
-    ours, theirs = model.config, parent.config
-    pairs = [(key, getattr(ours, key), getattr(theirs, key)) for key in SAME_IN_PARENT]
-    if ours.text_only or theirs.text_only:
-        pairs = []  # no graph path to take over
+def check_features(params: TrainParams, parent: Checkpoint) -> None:
+    """Raises:
+    ParamsError: the params speak of other features than the parent's, which an analytic head keeps as they are.
+    """
+    settings = {name: getattr(params, name) for name in SETTINGS}
+    ours = configure(describe(params.backbone), parent.config.labels, **settings)
+    _check_parent(ours, parent, params, KEPT, "set it back, or run `autoglm retrain`, which starts anew")
+
+
+def _check_parent(
+    ours: AutoGLMConfig,
+    parent: Checkpoint,
+    params: TrainParams,
+    more: Sequence[str] = (),
+    remedy: str = "make them equal or set train.parent to null",
+) -> None:
+    """``more``: settings that must be the parent's too."""
+    theirs, name = parent.config, params.parent or str(parent.path)
+    same = (
+        SAME_IN_PARENT if not (ours.text_only or theirs.text_only) else ()
+    )  # else no graph path to take over
+    pairs = [(key, getattr(ours, key), getattr(theirs, key)) for key in (*more, *same)]
     pairs += [
         (f"backbone {k}", ours.backbone_config.get(k), theirs.backbone_config.get(k))
         for k in SAME_IN_BACKBONE
     ]
     for key, our, their in pairs:
         if our != their:
-            raise ParamsError(
-                f"train.parent: {name} has {key} {their}, params give {our}; make them equal or set train.parent to null"
-            )
+            raise ParamsError(f"train.parent: {name} has {key} {their}, params give {our}; {remedy}")
 
 
 def _split(

@@ -251,7 +251,9 @@ def test_a_parent_is_examined_on_graphs_as_it_parses_texts(tmp_path: Path, monke
     right = Reader.of(checkpoint, cache).read(corpus, own).logits
     assert np.array_equal(Reader.of(checkpoint, cache, given).read(corpus, graphs).logits, right)
     assert not np.array_equal(Reader.of(checkpoint, cache).read(corpus, graphs).logits, right)
-    assert Reader.of(checkpoint, cache, vocabulary).builder is None, "the same vocabulary gives the same graphs"
+    assert Reader.of(checkpoint, cache, vocabulary).builder is None, (
+        "the same vocabulary gives the same graphs"
+    )
 
     vocabulary.write_text("{}")
     with pytest.raises(UserError, match="parent/vocabulary.json"):

@@ -12,7 +12,7 @@ import torch
 from toy_training import toy_documents, toy_graph, toy_job
 
 from openautoglm.corpus import Document
-from openautoglm.errors import UserError
+from openautoglm.errors import ParamsError, UserError
 from openautoglm.files import fingerprint_dir, sha256_file
 from openautoglm.graph import GraphBatch
 from openautoglm.model.adapters import directions
@@ -168,3 +168,21 @@ def test_forgetting_leaves_nothing_in_any_cache(tmp_path: Path, parent: Path) ->
     keep_only(toy_job(tmp_path, [d for d in DOCUMENTS if d is not unique], parent_dir=parent))
     after = b"".join(path.read_bytes() for path in sorted((tmp_path / "features").rglob("*.safetensors")))
     assert not any(bytes.fromhex(key) in after or key.encode() in after for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"max_tokens": 24}, "has max_tokens 16, params give 24"),
+        ({"text_only": True}, "has text_only False, params give True"),
+        ({"graph_layers": 3}, "has graph_layers 2, params give 3"),
+        ({"graph_size": 32}, "has graph_size 16, params give 32"),
+        ({"backbone": "all-MiniLM-L6-v2"}, "has backbone hidden_size 32, params give 384"),
+    ],
+)
+def test_params_of_other_features_than_the_parents_are_refused(
+    tmp_path: Path, parent: Path, change: dict[str, object], told: str
+) -> None:
+    job = toy_job(tmp_path, DOCUMENTS, parent_dir=parent, **change)
+    with pytest.raises(ParamsError, match=f"{told}; set it back, or run `autoglm retrain`"):
+        learn(job, PARAMS, tmp_path / "out", tmp_path / "out.jsonl")
