@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +41,7 @@ from openautoglm.train.prepare import build_model, check_features, load_document
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+TUNED = ("steps", "best_epoch", "valid_loss", "valid_accuracy", "temperature", "precision", "history")
 SHARPNESS = 12.0  # where there is too little to fit it on: about what BANKING77 comes to
 
 
@@ -71,8 +72,16 @@ class Lifter:
         return self.store.folder / f"memory-{self.width - 1}-{self.seed}.safetensors"
 
 
-def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) -> dict[str, Any]:
+def learn(
+    job: Job,
+    continual: ContinualParams,
+    checkpoint: Path,
+    report: Path,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Write ``checkpoint`` with an analytic head over all train documents, and ``report``; returns the facts.
+
+    ``more``: facts that the job itself does not know; they go into training.json.
 
     Raises:
         UserError: graphs of other documents, fewer than two labels.
@@ -101,7 +110,6 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
         "valid_documents": len(valid),
         "batches": sorted(set(corpus.column("batch"))),
         "labels": len(model.config.labels),
-        "new_labels": sorted(set(model.config.labels) - set(parent.config.labels)) if parent else [],
         "parent": job.params.parent,
         "backbone": job.params.backbone,
         "text_only": model.config.text_only,
@@ -113,6 +121,7 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
         "valid_loss": loss,
         "valid_accuracy": accuracy,
         "history": [epoch],
+        **(more or {}),
     }
     Checkpoint.save(checkpoint, model, extractor.tokenizer, facts, job.params.weights)
     write_atomic(report, (json.dumps(epoch, sort_keys=True) + "\n").encode())
@@ -122,12 +131,14 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
 def refit(job: Job, continual: ContinualParams, checkpoint: Path, tuned: dict[str, Any]) -> dict[str, Any]:
     """An analytic head on what was just fine-tuned in ``checkpoint``, written in its place; ``tuned`` are its facts.
 
-    After it the next batch costs a solve again, and its delta is the head alone.
+    After it the next batch costs a solve again, and its delta is the head alone. How the features came about stands in
+    training.json under ``tuned``.
     """
+    more = {"tuned": {name: tuned[name] for name in TUNED if name in tuned}}
     with TemporaryDirectory(dir=checkpoint.parent, prefix=".tuned.") as beside:
         features = Path(beside) / "checkpoint"
         checkpoint.rename(features)
-        learn(replace(job, parent=features), continual, checkpoint, Path(beside) / "report.jsonl")
+        learn(replace(job, parent=features), continual, checkpoint, Path(beside) / "report.jsonl", more)
     return tuned
 
 

@@ -20,7 +20,7 @@ from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import MODEL_FILES, WEIGHTS, Checkpoint
 from openautoglm.model.encode import collate, encode
 from openautoglm.params import ContinualParams
-from openautoglm.train.analytic import learn
+from openautoglm.train.analytic import learn, refit
 from openautoglm.train.features import Extractor
 from openautoglm.train.forget import keep_only
 
@@ -93,7 +93,6 @@ def test_it_learns_and_says_what(tmp_path: Path, parent: Path) -> None:
     assert checkpoint.config.labels == ["apple", "money", "train"]  # sorted, whatever the parent's order
     facts = checkpoint.training
     assert (facts["mode"], facts["documents"], facts["valid_documents"]) == ("analytic", 96, 30)
-    assert facts["new_labels"] == ["apple"]
     assert facts["valid_accuracy"] > 0.8
     [line] = (tmp_path / "out.jsonl").read_text().splitlines()
     assert json.loads(line)["valid_accuracy"] == facts["valid_accuracy"]
@@ -125,7 +124,7 @@ def test_the_directions_are_the_same_everywhere(tmp_path: Path, parent: Path) ->
 
 def test_without_a_parent_the_pretrained_features_are_used(tmp_path: Path) -> None:
     checkpoint = run(tmp_path, DOCUMENTS, None)
-    assert checkpoint.training["new_labels"] == []
+    assert checkpoint.training["parent"] is None
     assert checkpoint.training["valid_accuracy"] > 0.6
 
 
@@ -168,6 +167,17 @@ def test_forgetting_leaves_nothing_in_any_cache(tmp_path: Path, parent: Path) ->
     keep_only(toy_job(tmp_path, [d for d in DOCUMENTS if d is not unique], parent_dir=parent))
     after = b"".join(path.read_bytes() for path in sorted((tmp_path / "features").rglob("*.safetensors")))
     assert not any(bytes.fromhex(key) in after or key.encode() in after for key in keys)
+
+
+def test_a_head_on_tuned_features_says_how_these_came_about(tmp_path: Path, parent: Path) -> None:
+    Checkpoint.load(parent).save(
+        tmp_path / "out", Checkpoint.load(parent).model(), Checkpoint.load(parent).tokenizer(), {}
+    )
+    tuned = {"history": [{"epoch": 1}], "temperature": 0.7, "samples_per_second": 12.3}
+    refit(toy_job(tmp_path, DOCUMENTS), PARAMS, tmp_path / "out", tuned)
+    training = Checkpoint.load(tmp_path / "out").training
+    assert training["mode"] == "analytic"
+    assert training["tuned"] == {"history": [{"epoch": 1}], "temperature": 0.7}, "and no time of this machine"
 
 
 @pytest.mark.parametrize(
