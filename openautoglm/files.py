@@ -20,6 +20,11 @@ def canonical_json(value: Any) -> bytes:
     ).encode()
 
 
+def repaired(text: str) -> str:
+    """``text`` with U+FFFD for what UTF-8 cannot say: half of a surrogate pair."""
+    return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")
+
+
 def load_json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 

@@ -19,6 +19,7 @@ from openautoglm.corpus.formats import Record, data_set, records
 from openautoglm.corpus.source import is_data_set, source_files, stem_of
 from openautoglm.corpus.split import carve_split, hash_split, split_named, splits_to_carve
 from openautoglm.errors import SourceError
+from openautoglm.files import repaired
 from openautoglm.params import IngestParams
 
 # what ingest writes: documents, and why a row is not whole; only `validate` reads that column
@@ -182,10 +183,7 @@ def _arrow(rows: list[tuple[str | None, ...]]) -> pa.RecordBatch:
 def _strings(values: tuple[str | None, ...]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell ("\ud800") and UTF-8 cannot
+    except (
+        UnicodeEncodeError
+    ):  # half of a surrogate pair, which JSON can spell ("\ud800") and UTF-8 cannot: `validate` finds it
         return pa.array([v and repaired(v) for v in values], pa.string())
-
-
-def repaired(text: str) -> str:
-    """``text`` with U+FFFD for what UTF-8 cannot say, which `validate` then finds."""
-    return text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")

@@ -21,7 +21,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from openautoglm.errors import Corrupt, UserError
-from openautoglm.files import load_json, sha256_file
+from openautoglm.files import load_json, repaired, sha256_file
 from openautoglm.graph import GraphBatch, GraphBuilder, SemanticGraph
 from openautoglm.model.encode import EncodedCorpus, collate_arrays, encode
 from openautoglm.model.scope import SCOPE, Scope, score
@@ -105,9 +105,13 @@ class Session:
         return f"Session({len(self.labels)} labels, {self.max_tokens} tokens)"
 
     def predict(self, texts: Sequence[str], top: int = 3) -> list[Prediction]:
-        """One answer per text, in order. An answer does not depend on which texts are asked together."""
+        """One answer per text, in order. Which texts are asked together moves the last digits of an answer alone.
+
+        Half of a surrogate pair, as the shell makes of bytes that are no UTF-8, is read and answered as U+FFFD.
+        """
         if not texts:
             return []
+        texts = [repaired(text) for text in texts]
         graphs = self.builder.build(texts)
         logits = self.logits(self.encode(texts, graphs))
         probabilities, scores = softmax(logits), score(logits)

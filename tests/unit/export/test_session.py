@@ -15,7 +15,7 @@ from openautoglm.errors import Corrupt, UserError
 from openautoglm.export.canary import choose_canary
 from openautoglm.export.int8 import quantize, with_weights
 from openautoglm.export.session import Session, check_canary
-from openautoglm.files import save_json
+from openautoglm.files import repaired, save_json
 from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
 from openautoglm.model.encode import encode
 from openautoglm.model.tokenizer import WordPieces
@@ -40,6 +40,15 @@ def test_answers_come_in_order_and_none_to_none(session: Session) -> None:
     assert [answer.text for answer in answers] == texts
     assert session.predict([]) == []
     assert answers[0].label == session.predict(["hello"])[0].label
+
+
+def test_half_a_pair_is_answered_as_the_sign_for_it(session: Session) -> None:
+    broken = "\udcff my new card \ud800has not arrived"
+    answer = session.predict(["hello", broken])[1]
+    assert answer.text == repaired(broken)
+    assert "new card" in answer.phrases
+    assert answer.phrases == session.predict([answer.text])[0].phrases
+    assert json.dumps(answer.to_json(), ensure_ascii=False).encode()
 
 
 def test_no_torch_on_this_path(folder: Path) -> None:
