@@ -138,7 +138,7 @@ class EvaluateParams(Section):
     min_agreement: Share
     max_ece: Share
     bootstrap: Count
-    confidence: Share
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)]
     oos_label: str | None
     in_scope_share: Annotated[float, Field(gt=0.0, lt=1.0)]
     drift_psi: Positive

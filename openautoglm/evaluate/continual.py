@@ -8,7 +8,8 @@ an evaluation's flat metrics, so that the chain's matrix is read from the manife
 
     batch/<name>    the test documents that came with a batch; a split is never rolled again, so they stay the same
     group/<name>    the test documents of the classes that first came with a batch, whichever batch brought them
-    before/<name>   batch/<name> of the version that was trained on from: R[j-1][j], since both sit the same exam
+    before/<name>   batch/<name> of the version that was trained on from: R[j-1][j], since both sit the same exam; an
+                    answer's last digits depend on its company, so that one on the edge may fall the other way
 
 With T the last row, d(j) the row of group j's own batch, N groups (Lopez-Paz and Ranzato 2017, GEM, arXiv 1706.08840,
 equations 2 to 4; forgetting: Chaudhry et al. 2018, arXiv 1801.10112, equation 3):

@@ -1,7 +1,7 @@
 """Checkpoint: a folder with canonical weights, config and tokenizer. What it holds is what everybody sees.
 
 The weights on disk are bf16(the trainer's fp32 master), or what `train.weights` says; evaluation, export and serving
-read these and never the master, so that a published number belongs to the published bytes (DESIGN §5).
+read these and never the master, so that a published number belongs to the published bytes (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from openautoglm.files import write_atomic
 from openautoglm.graph import GraphBatch
@@ -109,14 +109,21 @@ class FeatureStore:
             path.unlink(missing_ok=True)
 
     def _look(self) -> None:
-        """Take in the files that are new; another store on the same folder may have written some."""
+        """Take in the files that are new; another store on the same folder may have written some.
+
+        A damaged one goes: what was in it is computed again.
+        """
         for path in sorted(set(self.folder.glob("part-*.safetensors")) - self._seen):
+            part = _read(path)
+            if part is None:
+                path.unlink(missing_ok=True)
+                continue
             self._seen.add(path)
-            self._take_in(load_file(path))
+            self._take_in(part)
 
     def _write(self, part: Part) -> Path:
         data = save(part)
-        path = self.folder / f"part-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+        path = self.folder / _name(data)
         write_atomic(path, data)
         return path
 
@@ -125,6 +132,19 @@ class FeatureStore:
         self._parts.append(part)
         for row, key in enumerate(part["keys"]):
             self._place[key.tobytes().hex()] = (number, row)
+
+
+def _read(path: Path) -> Part | None:
+    """None where it is gone, or its bytes are not those that its name says."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return load(data) if path == path.with_name(_name(data)) else None
+
+
+def _name(data: bytes) -> str:
+    return f"part-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
 
 
 def _to_bytes(keys: Sequence[str]) -> NDArray[np.uint8]:

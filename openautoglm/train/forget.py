@@ -23,7 +23,7 @@ def keep_only(job: Job) -> int:
     """Take out of every cache beside ``job.runs`` what the job's corpus does not hold; returns how many features went.
 
     For when the corpus has been made anew without the documents that are to go. Needs no model: a memory that counts
-    a document too many is dropped, and made anew when its model returns. Training states go as a whole.
+    a document too many, or that nobody can read, is dropped, and made anew when its model returns. Training states go as a whole.
     """
     corpus, graphs = load_documents(job)
     texts, root = [text or "" for text in corpus.column("text")], job.runs.parent / "features"
@@ -34,7 +34,8 @@ def keep_only(job: Job) -> int:
     train = [split == "train" for split in corpus.column("split")]
     learnt = Counter(pair for keys in variants for pair in compress(zip(keys, labels, strict=True), train))
     for path in root.glob("*/memory-*.safetensors"):
-        if not Memory.documents_of(path) <= learnt:
+        memory = Memory.read(path)
+        if memory is None or not memory.documents <= learnt:
             path.unlink()
     kept, gone = {key for keys in variants for key in keys}, 0
     for folder in root.iterdir() if root.is_dir() else ():

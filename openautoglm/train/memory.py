@@ -36,23 +36,18 @@ class Memory:
     @classmethod
     def load(cls, path: Path, width: int) -> Memory:
         """What is at ``path``; an empty one where there is nothing to read, as all of it can be computed again."""
+        found = cls.read(path)
+        return found if found and found.statistics.width == width else cls.empty(width)
+
+    @classmethod
+    def read(cls, path: Path) -> Memory | None:
+        """What is at ``path``, whatever its width; None where it is missing, damaged or of another format."""
         try:
             statistics, rows = Statistics.load(path)
-        except Exception:  # missing, or of another format: safetensors and json raise many classes
-            return cls.empty(width)
-        if statistics.width != width or not isinstance(rows, list):
-            return cls.empty(width)
-        return cls(statistics, Counter({(key, label): count for key, label, count in rows}))
-
-    @staticmethod
-    def documents_of(path: Path) -> Documents:
-        """What the memory at ``path`` counts, whatever its width."""
-        rows = Statistics.load(path)[1]
-        return Counter(
-            {(key, label): count for key, label, count in rows if isinstance(count, int)}
-            if isinstance(rows, list)
-            else {}
-        )
+            documents = Counter({(str(key), str(label)): int(count) for key, label, count in rows})  # type: ignore[attr-defined]
+        except Exception:  # safetensors, numpy and json raise many classes
+            return None
+        return cls(statistics, documents) if documents.total() == statistics.documents else None
 
     def save(self, path: Path) -> None:
         self.statistics.save(path, [[*pair, count] for pair, count in sorted(self.documents.items())])

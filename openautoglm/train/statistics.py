@@ -83,19 +83,18 @@ class Statistics:
         left = [label for label, found in counts.items() if found.any()]
         return Statistics(gram, {k: sums[k] for k in left}, {k: counts[k] for k in left})
 
-    def solve(self, strength: float | None = None) -> tuple[Floats, float]:
+    def solve(self) -> tuple[Floats, float]:
         """Ridge weights [M, C] in the order of :attr:`labels`, and the strength used.
 
-        Without ``strength`` the one with the smallest squared error on the held-out part is taken, fitted on the
-        rest; that error needs the statistics alone: ‖Y‖² − 2 tr(WᵀC) + tr(WᵀGW).
+        That is the one with the smallest squared error on the held-out part, fitted on the rest; the error needs the
+        statistics alone: ‖Y‖² − 2 tr(WᵀC) + tr(WᵀGW).
         """
         targets = np.stack([self.sums[label] for label in self.labels], axis=-1)  # [2, M, C]
         whole = self.gram[HELD_OUT] + self.gram[FITTED]
         energy = max(float(np.trace(whole)) / self.width, 1.0)
         # one thread: the same bits whatever the number of cores
         with threadpool_limits(1, user_api="blas"):
-            if strength is None:
-                strength = self._strength(targets, energy)
+            strength = self._strength(targets, energy)
             return _ridge(whole, targets.sum(axis=0), strength * energy), strength
 
     def _strength(self, targets: Floats, energy: float) -> float:

@@ -256,5 +256,5 @@ def test_a_parent_is_examined_on_graphs_as_it_parses_texts(tmp_path: Path, monke
     )
 
     vocabulary.write_text("{}")
-    with pytest.raises(UserError, match="parent/vocabulary.json"):
+    with pytest.raises(UserError, match=r"parent/vocabulary\.json"):
         evaluate(with_parent(monkeypatch), root)

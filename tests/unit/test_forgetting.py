@@ -93,8 +93,14 @@ def test_no_cache_holds_them_and_what_stays_is_not_computed_again(first: Path, t
     for folder in (tmp_path / ".autoglm/features").iterdir():
         assert not any(key in FeatureStore(folder) for key in keys)
         for memory in folder.glob("memory-*.safetensors"):
-            assert not keys & {key for key, _ in Memory.documents_of(memory)}
+            found = Memory.read(memory)
+            assert found is not None
+            assert not keys & {key for key, _ in found.documents}
     assert keep_only(job_of(tmp_path)) == 0
+    damaged = other / "memory-1-1.safetensors"
+    damaged.write_bytes(b"nobody can say what this counts")
+    keep_only(job_of(tmp_path))
+    assert not damaged.exists()
     again = run(tmp_path, without(of("b1", "b2", "b3"), gone), "analytic", first, tmp_path / "again")
     assert sha256_file(again / "model.safetensors") == sha256_file(forgot / "model.safetensors")
 

@@ -43,6 +43,8 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  valid_share: 0.10", "  valid_share: 0.90", "must stay below 1"),
         ("  grid: null", "  grid: 1.0", "grid needs weights: fp32, found bf16"),
         ("  parser: fast", "  parser: spacy", "needs spacy_model"),
+        ("  confidence: 0.95", "  confidence: 1.0", "evaluate.confidence: input should be less than 1"),
+        ("  confidence: 0.95", "  confidence: 0", "evaluate.confidence: input should be greater than 0"),
         ("ingest:", "ingest: [", "not valid YAML"),
         ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
         ("  epochs: 4", "  epochs: *four", "line {line}: found undefined alias 'four'"),

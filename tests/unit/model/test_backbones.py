@@ -71,11 +71,11 @@ def test_an_encoder_with_a_decoder_is_refused(config: PretrainedConfig, tmp_path
 
 
 def test_a_folder_that_is_no_backbone_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="without config.json") as caught:
+    with pytest.raises(BackboneError, match=r"without config\.json") as caught:
         load_backbone(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     for name in (str(tmp_path), ""):
-        with pytest.raises(BackboneError, match="train.backbone") as caught:
+        with pytest.raises(BackboneError, match=r"train\.backbone") as caught:
             load_backbone(name)
         assert "\n" not in str(caught.value)
     GPT2Config().save_pretrained(tmp_path)

@@ -83,6 +83,20 @@ class TestStore:
         store.purge(keys)
         assert not list(tmp_path.iterdir())
 
+    def test_a_damaged_file_goes_and_is_computed_again(self, tmp_path: Path) -> None:
+        found = extractor()
+        keys = found.keys(TEXTS, GRAPHS)
+        FeatureStore(tmp_path).fill(found, keys, TEXTS, GRAPHS)
+        (part,) = tmp_path.iterdir()
+        whole = part.read_bytes()
+        for damaged in (whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
+            part.write_bytes(damaged)
+            again = FeatureStore(tmp_path)
+            assert len(again) == 0
+            assert not list(tmp_path.iterdir())
+            assert again.fill(found, keys, TEXTS, GRAPHS) == len(set(keys))
+            assert part.read_bytes() == whole
+
     def test_old_extractors_go(self, tmp_path: Path) -> None:
         for seed in range(STORES + 2):
             FeatureStore.of(tmp_path, extractor(seed=seed))

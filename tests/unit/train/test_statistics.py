@@ -37,11 +37,10 @@ def test_what_they_are() -> None:
 def test_the_ridge_is_the_textbook_one() -> None:
     features, labels, held_out = drawn(60)
     statistics = Statistics.empty(12).plus(features, labels, held_out)
-    weights, strength = statistics.solve(0.1)
+    weights, strength = statistics.solve()
     x = features.astype(np.float64)
     y = np.array([[label == name for name in ("a", "b", "c")] for label in labels], dtype=np.float64)
-    ridge = 0.1 * np.trace(x.T @ x) / 12
-    assert strength == 0.1
+    ridge = strength * np.trace(x.T @ x) / 12
     assert weights == pytest.approx(np.linalg.solve(x.T @ x + ridge * np.eye(12), x.T @ y), rel=1e-9)
 
 
