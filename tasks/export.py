@@ -4,7 +4,7 @@
 
 A model that differs from torch, or an int8 one that lost too much, is written all the same with its verdict; publish
 reads it. Times go to reports/latency.json, which is no output of the stage: they are never the same twice, and are
-measured again only for a graph of other operators.
+measured again only for a graph of other operators or sizes.
 """
 
 from __future__ import annotations
@@ -76,21 +76,21 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
             }
             report["gates"].append(int8_gate(small, accuracy, len(texts), chosen.int8_max_drop))
     save_json(root / "reports/parity.json", report)
-    rows = _latencies(
-        root, operators(root / "models/onnx" / GRAPH), partial(latencies, model, folders, corpus)
-    )
+    graph_key = operators(root / "models/onnx" / GRAPH)
+    rows = _latencies(root, graph_key, sorted(folders), partial(latencies, model, folders, corpus))
     return {**facts, **as_facts(rows)}
 
 
 def _latencies(
-    root: Path, graph: str, measure: Callable[[], list[dict[str, float]]]
+    root: Path, graph: str, folders: list[str], measure: Callable[[], list[dict[str, float]]]
 ) -> list[dict[str, float]]:
-    """What was measured of a graph of the same operators on this machine, or measured now."""
+    """What was measured of a graph of the same operators and sizes on this machine in these ``folders``, or measured now."""
     import platform
 
     from openautoglm.files import load_json, save_json
 
-    path, where = root / "reports/latency.json", {"graph": graph, "machine": platform.node()}
+    path = root / "reports/latency.json"
+    where = {"graph": graph, "folders": folders, "machine": platform.node()}
     found = load_json(path) if path.is_file() else {}
     if {name: found.get(name) for name in where} != where:
         found = {**where, "milliseconds": measure()}
@@ -124,7 +124,7 @@ def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:
     """What a session needs besides weights and graph; vocabulary.json says how texts were parsed, scope.json from which
     score on one belongs to a class.
     """
-    from openautoglm.export.session import VOCABULARY
+    from openautoglm.graph.batch import VOCABULARY
     from openautoglm.model.checkpoint import MODEL_FILES
     from openautoglm.model.scope import SCOPE
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from openautoglm import errors
-from openautoglm.errors import AutoGLMError, TrainingFailed
+from openautoglm.errors import AutoGLMError, ParamsError, TrainingFailed
 from openautoglm.files import load_json, save_json
 from openautoglm.train import machine
 from openautoglm.train.group import Group
@@ -31,6 +31,7 @@ def launch(job: Job) -> None:
     """Run ``fit`` in ``params.world_size`` processes; returns when ``job.state/final`` is there.
 
     Raises:
+        ParamsError: more processes than GPUs, on a machine that has some.
         TrainingFailed: the group failed more than ``params.max_restarts`` times.
         AutoGLMError: what a rank raised on purpose; never retried.
     """
@@ -38,6 +39,7 @@ def launch(job: Job) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     params = job.params
+    _check_devices(params.world_size)
     spec, failure = job.state / JOB, job.state / FAILURE
     failure.unlink(missing_ok=True)
     job.save(spec)
@@ -64,6 +66,16 @@ def launch(job: Job) -> None:
         ) from None
     if failure.is_file():
         raise _raised(failure)
+
+
+def _check_devices(world_size: int) -> None:
+    import torch
+
+    if torch.cuda.is_available() and world_size > (found := torch.cuda.device_count()):
+        raise ParamsError(
+            f"train.world_size: {world_size} processes, but this machine has {found} GPU{'s' * (found > 1)}, one a "
+            "process; lower it, or hide the GPUs with CUDA_VISIBLE_DEVICES= to train on the processor"
+        )
 
 
 def work(spec: Path) -> None:

@@ -103,7 +103,8 @@ def by_features(job: Job, corpus: Corpus, graphs: GraphBatch, rows: Sequence[int
     parent = Checkpoint.load(job.parent)
     extractor = Extractor.of(parent.model(), parent.tokenizer(), job.params.weights)
     store = FeatureStore.of(job.runs.parent / "features", extractor)
-    texts, chosen = corpus.table["text"].take(list(rows)).to_pylist(), graphs.select(list(rows))
+    places = np.array(rows, np.int64)  # an empty list has no type that Arrow takes
+    texts, chosen = corpus.table["text"].take(places).to_pylist(), graphs.select(places)
     keys = dict(zip(rows, extractor.keys(texts, chosen), strict=True))
     store.fill(extractor, list(keys.values()), texts, chosen)
 

@@ -101,6 +101,17 @@ def test_large_corpora_are_bounded_with_a_note(corpus, monkeypatch):
     assert "words only" in note
 
 
+def test_texts_without_a_word_get_the_most_frequent_label(corpus):
+    rows = [("!!!", "b"), ("…", "a"), ("?!", "b"), ("", "a"), ("--", "b")]
+    train = Corpus.from_documents(
+        [Document(str(i), t, label, "train", "x") for i, (t, label) in enumerate(rows)]
+    )
+    test = corpus.split("test")
+    found = tfidf_svc(train, test)
+    assert found.predicted == ["b"] * len(test)
+    assert "no word in any train text and answers b" in found.note
+
+
 def test_one_class_needs_no_classifier(corpus):
     train = Corpus.from_documents([Document("x", "only this", "fruit", "train", "b")])
     assert set(tfidf_svc(train, corpus.split("test")).predicted) == {"fruit"}
@@ -169,7 +180,6 @@ def test_training_rows_take_what_is_there(tmp_path: Path):
             "step": 9,
             "train_loss": 2.0,
             "valid_loss": 1.5,
-            "train_accuracy": None,
             "valid_accuracy": 0.5,
         },
         {
@@ -177,7 +187,6 @@ def test_training_rows_take_what_is_there(tmp_path: Path):
             "step": 2,
             "train_loss": 1.0,
             "valid_loss": None,
-            "train_accuracy": None,
             "valid_accuracy": None,
         },
     ]

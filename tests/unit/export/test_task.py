@@ -11,12 +11,15 @@ from click.testing import CliRunner
 from openautoglm.cli import group
 from openautoglm.corpus import Corpus, Document
 from openautoglm.errors import AutoGLMError
+from openautoglm.export.latency import operators
 from openautoglm.export.session import Session, check_canary
 from openautoglm.files import fingerprint_dir, load_json, sha256_file
 from openautoglm.graph import FastParser, GraphBuilder
+from openautoglm.model.autoglm import build
+from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import Params
 from tasks.export import export
-from tests.unit.export.toys import LABELS, make_checkpoint, texts_of
+from tests.unit.export.toys import LABELS, make_checkpoint, make_folder, texts_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -144,3 +147,24 @@ def test_predict_finds_a_nodes_current_release(root: Path, facts: dict[str, obje
     assert isinstance(nothing.exception, AutoGLMError)
     assert nothing.exception.exit_code == 2
     assert "nothing there" in str(nothing.exception)
+
+
+def test_times_of_another_width_or_of_other_folders_are_not_told(
+    root: Path, facts: dict[str, object], params: Params, tmp_path: Path
+) -> None:
+    graphs = [operators(root / "models/onnx/model.onnx")]
+    for name, labels, size in (("labels", [*LABELS, "new"], 64), ("width", LABELS, 32)):
+        model, tokenizer = build("tiny", labels, graph_size=size, max_tokens=64)
+        checkpoint = Checkpoint.save(tmp_path / name, model, tokenizer, {})
+        graphs.append(operators(make_folder(tmp_path / f"{name}-onnx", checkpoint) / "model.onnx"))
+    narrow = build("tiny", LABELS, graph_size=64, max_tokens=64)
+    folder = make_folder(tmp_path / "onnx", Checkpoint.save(tmp_path / "c", *narrow, {}))
+    assert graphs[1] == operators(folder / "model.onnx"), "one label more"
+    assert len(set(graphs)) == 3
+    before = load_json(root / "reports/latency.json")
+    assert before["folders"] == ["int8", "onnx"]
+    float_only = params.export.model_copy(update={"int8": False})
+    found = dict(export(params.model_copy(update={"export": float_only}), root))
+    assert "onnx_ms_b1" in found
+    assert "int8_ms_b1" not in found
+    export(params, root)

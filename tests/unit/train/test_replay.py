@@ -70,6 +70,13 @@ def test_none_of_the_old_is_naive_fine_tuning(tmp_path: Path, parent: Path) -> N
     assert facts["documents"] == sum(d.batch == "new" and d.split == "train" for d in DOCUMENTS)
 
 
+def test_nothing_old_is_no_fault(tmp_path: Path, parent: Path) -> None:
+    """Every batch that the parent has seen was forgotten."""
+    job = toy_job(tmp_path, DOCUMENTS, parent_dir=parent)
+    learn(job, params(replay_choice="herding"), (), tmp_path / "out", tmp_path / "out.jsonl")
+    assert Checkpoint.load(tmp_path / "out").training["replayed"] == []
+
+
 def test_the_same_job_gives_the_same_bytes(tmp_path: Path, parent: Path) -> None:
     found = [run(tmp_path / name, parent).path / WEIGHTS for name in ("a", "b")]
     assert sha256_file(found[0]) == sha256_file(found[1])

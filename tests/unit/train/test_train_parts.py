@@ -10,8 +10,10 @@ import pytest
 import torch
 from toy_training import toy_job, toy_params
 
+from openautoglm.errors import ParamsError
 from openautoglm.model.autoglm import build
 from openautoglm.train import machine, state
+from openautoglm.train.distributed import launch
 from openautoglm.train.job import Job
 from openautoglm.train.optimizer import build_optimizer, rate
 from openautoglm.train.prepare import grown_labels
@@ -45,6 +47,16 @@ def test_shards_are_the_batch(world_size: int) -> None:
 
 def test_evaluation_order_has_every_document() -> None:
     assert sorted(np.concatenate(in_length_order(LENGTHS, 64)).tolist()) == list(range(1003))
+
+
+@pytest.mark.parametrize(("gpus", "told"), [(1, "has 1 GPU, one"), (3, "has 3 GPUs, one")])
+def test_more_processes_than_gpus_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: int, told: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(ParamsError, match=f"train.world_size: 4 processes, but this machine {told}"):
+        launch(toy_job(tmp_path, world_size=4))
 
 
 def test_rate_rises_and_falls() -> None:
