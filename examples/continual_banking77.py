@@ -1,6 +1,6 @@
 """A data set that arrives in batches of new classes: naive, replay, analytic and joint training in one table.
 
-    python examples/continual_banking77.py ../shared/data/banking77
+    python examples/continual_banking77.py banking77/
     python examples/continual_banking77.py FOLDER --batches 10 --methods analytic
 
 FOLDER holds train.jsonl, valid.jsonl and test.jsonl with the fields id, text and label. BANKING77 in 7 batches of 11
@@ -24,6 +24,7 @@ from statistics import mean
 import numpy as np
 
 from openautoglm.corpus import Corpus, Document
+from openautoglm.errors import SourceError
 from openautoglm.evaluate.continual import Chain, group_scores
 from openautoglm.evaluate.predict import Reader
 from openautoglm.files import fingerprint, sha256_file
@@ -49,8 +50,12 @@ class Stream:
 
     @classmethod
     def read(cls, folder: Path, count: int, params: Params, seed: int = 0) -> Stream:
-        rows = [(split, json.loads(line)) for split in SPLITS for line in (folder / f"{split}.jsonl").open()]
-        labels = sorted({row["label"] for _, row in rows})
+        rows = [(split, row) for split in SPLITS for row in read_rows(folder / f"{split}.jsonl")]
+        labels = sorted({row["label"] for split, row in rows if split == "train"})
+        if never := sorted({row["label"] for _, row in rows} - set(labels)):
+            raise SourceError(
+                f"{folder}: train.jsonl has no document of {', '.join(never[:3])}, other splits do"
+            )
         random.Random(seed).shuffle(labels)
         batch_of = {label: f"batch{i * count // len(labels) + 1}" for i, label in enumerate(labels)}
         documents = [
@@ -81,6 +86,26 @@ class Stream:
         self.corpus.save(folder / "corpus")
         self.graphs.save(folder / "graphs")
         return Job(params.train, folder / "corpus", folder / "graphs", folder.parent / "train", parent)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Raises SourceError: no such file, or a line of it has no id, text and label."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from None
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not {"id", "text", "label"} <= row.keys():
+            raise SourceError(f"{path}: row {number}: expected an object with id, text and label")
+    return rows
+
+
+def named(text: str) -> list[str]:
+    """Comma-separated methods."""
+    names = text.split(",")
+    if unknown := [name for name in names if name not in METHODS]:
+        raise argparse.ArgumentTypeError(f"no method {unknown[0]!r}; choose from {', '.join(METHODS)}")
+    return names
 
 
 Learn = Callable[[Job, Params, tuple[str, ...], Path], None]
@@ -192,7 +217,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=7)
     parser.add_argument("--epochs", type=int, default=3, help="passes over a batch, or over all for joint")
     parser.add_argument("--backbone", help="another than train.backbone")
-    parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated")
+    parser.add_argument("--methods", type=named, default=",".join(METHODS), help="comma-separated")
     chosen = parser.parse_args()
     params = Params.load(ROOT / "params.yaml")
     settings = {"parent": None, **({"backbone": chosen.backbone} if chosen.backbone else {})}
@@ -201,10 +226,13 @@ def main() -> None:
         params.model_copy(update={"train": params.train.model_copy(update={**settings, "epochs": epochs})})
         for epochs in (2 * chosen.epochs, chosen.epochs)
     )
-    stream = Stream.read(chosen.folder, chosen.batches, params)
+    try:
+        stream = Stream.read(chosen.folder, chosen.batches, params)
+    except SourceError as error:
+        parser.error(error.message)
     with tempfile.TemporaryDirectory() as name:
         rows = []
-        for method in chosen.methods.split(","):
+        for method in chosen.methods:
             rows.append(
                 run(method, stream, stream.batches, joint if method == "joint" else chained, Path(name))
             )
