@@ -48,7 +48,7 @@ def command(
     A new version is fetched, verified, opened beside the old one and asked its canary before it takes over; no request
     is dropped. If any of that fails the old one stays. SIGHUP or POST /refresh: look at the channel now.
     """
-    from openautoglm.export.session import processors
+    from openautoglm.processors import processors
     from openautoglm.serve.app import Counts, Node
     from openautoglm.serve.live import LiveModel
     from openautoglm.serve.server import serve

@@ -134,15 +134,13 @@ class Chain:
             np.array([np.nanmax(self.scores[:-1, j]) - self.scores[-1, j] for j, _ in self._before_last()])
         )
 
-    def forward_transfer(self, untrained: Mapping[str, float] | None = None) -> float:
-        """Mean over the groups after the first of R[j−1][j] − ``untrained[j]``.
+    def forward_transfer(self) -> float:
+        """Mean over the groups after the first of R[j−1][j] − b[j]; b, of a model that has learnt nothing, is 0.
 
-        Of a model that can answer only what it has learnt both are 0; where the classes stay the same and the texts
+        Of a model that can answer only what it has learnt it is 0; where the classes stay the same and the texts
         change, it says what earlier batches gave to later ones.
         """
-        start = untrained or {}
-        gains = [self._ahead(j, i) - start.get(self.groups[j], 0.0) for j, i in self._first() if i > 0]
-        return _mean(np.array(gains))
+        return _mean(np.array([self._ahead(j, i) for j, i in self._first() if i > 0]))
 
     def _ahead(self, group: int, row: int) -> float:
         """R[row − 1][group]; 0 where nobody looked: what was not learnt is not answered."""

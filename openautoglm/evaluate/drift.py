@@ -20,7 +20,6 @@ import numpy as np
 
 from openautoglm.corpus import Corpus
 from openautoglm.corpus.drift import psi_of_values
-from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.evaluation import rounded
 from openautoglm.evaluate.exam import Exam
 from openautoglm.evaluate.predict import Reader, Reading
@@ -28,6 +27,7 @@ from openautoglm.evaluate.scope import by_hash, chosen
 from openautoglm.evaluate.two_sample import two_sample
 from openautoglm.files import load_json, save_json
 from openautoglm.graph import GraphBatch
+from openautoglm.model.scope import softmax
 from openautoglm.params import EvaluateParams
 
 FEWEST = 50  # texts a side; below it the index of ten bins is chance
@@ -139,7 +139,7 @@ def of_embeddings(old: Reading, new: Reading, chance: float, seed: int) -> Measu
 
 
 def of_confidence(old: Reading, new: Reading, bound: float) -> Measure:
-    before, after = (m.softmax(reading.logits).max(axis=1) for reading in (old, new))
+    before, after = (softmax(reading.logits.astype(np.float64)).max(axis=1) for reading in (old, new))
     text = (
         f"The champion is {after.mean():.1%} sure of its answers to the new texts, {before.mean():.1%} to earlier "
         f"ones; population stability index of the two distributions."

@@ -18,7 +18,7 @@ from openautoglm.evaluate.baseline import frozen_lr, tfidf_svc
 from openautoglm.evaluate.continual import class_groups
 from openautoglm.evaluate.predict import Floats, Reader, Reading
 from openautoglm.graph import GraphBatch
-from openautoglm.model.scope import score
+from openautoglm.model.scope import score, softmax
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def sit(
     if parent:
         theirs, _ = parent.read(test, graphs).finite()
         parent_answers = answers(answered(theirs.logits, parent.labels))
-        parent_metrics = scores(actual, parent_answers, m.softmax(theirs.logits))
+        parent_metrics = scores(actual, parent_answers, softmax(theirs.logits.astype(np.float64)))
     rivals = []
     if len(test):
         train = corpus.split("train")
@@ -109,7 +109,7 @@ def sit(
         graphs=graphs,
         names=names,
         actual=actual,
-        probabilities=m.softmax(ours.logits),
+        probabilities=softmax(ours.logits.astype(np.float64)),
         not_finite=not_finite,
         model=answers(answered(ours.logits, labels)),
         text_only=None if reader.checkpoint.config.text_only else answers(answered(ours.text_logits, labels)),

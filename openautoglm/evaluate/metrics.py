@@ -20,14 +20,6 @@ BINS = 15
 SEED = 20250
 
 
-def softmax(logits: NDArray[np.floating[Any]]) -> Reals:
-    """[D, C] logits → [D, C] probabilities, in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True, initial=-np.inf)
-    exponents = np.exp(shifted)
-    probabilities: Reals = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def share(hits: Bools) -> float:
     """Accuracy (0-1); of nothing, 0."""
     return float(hits.mean()) if len(hits) else 0.0

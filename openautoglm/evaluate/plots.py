@@ -13,7 +13,7 @@ from openautoglm.evaluate.evaluation import Evaluation, rounded
 from openautoglm.evaluate.exam import Exam
 from openautoglm.files import fresh_dir, save_json
 
-TRAINING = ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
+TRAINING = ("train_loss", "valid_loss", "valid_accuracy")
 COLUMNS = {
     "confusion.csv": ("actual", "predicted", "doc_id"),
     "reliability.csv": ("confidence", "accuracy", "count"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from openautoglm.export.session import Floats, Session, softmax
+from openautoglm.export.session import Floats, Session
+from openautoglm.model.scope import softmax
 
 CONFIDENCE = 0.9  # sure of its answer, and not so sure that a damaged weight would leave 1.0000 as it is
 LONGEST = 300  # characters, so that it fits a line of a report

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from openautoglm.errors import AutoGLMError
 from openautoglm.export.attach import attach, redirect, strip
+from openautoglm.export.session import GRAPH as GRAPH
 from openautoglm.export.weights import check_finite, locate
 from openautoglm.files import write_atomic
 from openautoglm.model.autoglm import AutoGLMModel
@@ -30,7 +31,6 @@ from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
 from openautoglm.model.config import AutoGLMConfig
 from openautoglm.model.encode import INPUT_NAMES
 
-GRAPH = "model.onnx"
 OUTPUT = "logits"
 _DYNAMIC = {
     "input_ids": {0: "documents", 1: "tokens"},

@@ -10,7 +10,6 @@ belongs to a class; releases of earlier versions have none).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,11 @@ from numpy.typing import NDArray
 from openautoglm.errors import Corrupt, UserError
 from openautoglm.files import load_json, repaired, sha256_file
 from openautoglm.graph import GraphBatch, GraphBuilder, SemanticGraph
+from openautoglm.graph.batch import VOCABULARY
 from openautoglm.model.encode import EncodedCorpus, collate_arrays, encode
-from openautoglm.model.scope import SCOPE, Scope, score
+from openautoglm.model.scope import SCOPE, Scope, score, softmax
 from openautoglm.model.tokenizer import WordPieces
+from openautoglm.processors import processors
 
 if TYPE_CHECKING:
     from openautoglm.evaluate.gate import Gate
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 GRAPH = "model.onnx"
 CANARY = "canary.json"
-VOCABULARY = "vocabulary.json"
 CANARY_TOLERANCE = 1e-3  # of a probability: processors differ in the last digits of a sum
 BATCH_SIZE = 32
 
@@ -177,16 +177,6 @@ def batches(corpus: EncodedCorpus, size: int) -> Iterator[NDArray[np.int64]]:
     """Rows by length, so that little is padded."""
     order = np.argsort(corpus.lengths, kind="stable")
     yield from (order[start : start + size] for start in range(0, len(order), size))
-
-
-def softmax(logits: Floats) -> Floats:
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Floats = exponents / exponents.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_canary(folder: Path, session: Session | None = None) -> Gate:

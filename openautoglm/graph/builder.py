@@ -11,7 +11,6 @@ result does not depend on who parsed what.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +26,7 @@ from openautoglm.graph.flat import FlatGraphs, Parser
 from openautoglm.graph.npmi import Cooccurrence
 from openautoglm.graph.parser import FastParser
 from openautoglm.graph.semantic_graph import RELATIONS
+from openautoglm.processors import processors
 
 if TYPE_CHECKING:
     # pydantic costs a tenth of a second that `autoglm predict` need not pay
@@ -105,7 +105,7 @@ class GraphBuilder:
     def _parse(self, texts: Sequence[str], workers: int | None) -> list[_Chunk]:
         parts = [list(texts[first : first + CHUNK]) for first in range(0, len(texts), CHUNK)]
         if workers is None:
-            workers = _processors() if sum(map(len, texts)) >= PAYS_FROM else 1
+            workers = processors() if sum(map(len, texts)) >= PAYS_FROM else 1
         workers = min(workers, len(parts))
         if workers > 1:
             try:
@@ -200,7 +200,3 @@ def _to_batch(chunk: _Chunk, table: Cooccurrence | None) -> GraphBatch:
     return GraphBatch.from_relations(
         chunk.node_counts, edge_counts, chunk.node_type, chunk.node_span, edge_index, edge_type, weight
     )
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

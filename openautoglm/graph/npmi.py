@@ -28,10 +28,6 @@ class Cooccurrence:
     weight: Array  # [P] float32, NPMI
 
     @classmethod
-    def empty(cls, window: int = 1) -> Cooccurrence:
-        return cls(window, (), np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
-
-    @classmethod
     def fit(
         cls, shards: list[tuple[Array, Array, list[str]]], window: int, minimum: float, min_count: int
     ) -> Cooccurrence:

@@ -1,6 +1,6 @@
 """The fast parser: one regular expression, one dictionary, no download.
 
-    graph = FastParser().parse(text := "I still have not received my card.")
+    graph = parse(text := "I still have not received my card.")
     graph.triples(text)        # [('not', 'not', 'received'), ('received', 'object', 'card')]
 
 Phrases are runs of up to four content words; names, numbers, money, dates, addresses, verbs, negations and wh-words
@@ -35,7 +35,6 @@ from openautoglm.graph.relations import (
     corefer,
     relate,
 )
-from openautoglm.graph.semantic_graph import SemanticGraph
 
 # positions in NODE_TYPES; a test holds them equal
 PHRASE, VERB, ENTITY, NUMBER, MONEY, DATE, EMAIL, URL, NEGATION, WH, WORD = range(11)
@@ -64,11 +63,6 @@ class FastParser:
     @property
     def recipe(self) -> dict[str, object]:
         return {"parser": "fast", "segmenter": self.segmenter}
-
-    def parse(self, text: str) -> SemanticGraph:
-        flat = FlatGraphs()
-        self.parse_into([text], flat)
-        return flat.only_graph()
 
     def parse_into(self, texts: list[str], flat: FlatGraphs) -> None:
         src, dst, types = flat.edge_src, flat.edge_dst, flat.edge_type

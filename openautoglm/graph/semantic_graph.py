@@ -5,8 +5,8 @@
 
 Two vocabularies hold for every parser, so that a model trained on the graphs of one reads those of another:
 
-NODE_TYPES   what a phrase is. ``term``, ``label`` and ``document`` are no phrases: they are corpus-level nodes, which
-             share the store and have the span (-1, -1).
+NODE_TYPES   what a phrase is. ``term``, ``label`` and ``document`` are kept for nodes of a whole corpus, which no parser
+             makes: their numbers are part of every release's node embedding.
 RELATIONS    how one phrase bears on another, in reading direction or from modifier to head.
 EDGE_TYPES   RELATIONS plus a reverse ``~name`` for each directed one. A :class:`SemanticGraph` keeps each relation once;
              a ``GraphBatch`` holds both directions, because an attention layer only lets a target see its sources and

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from openautoglm.errors import Corrupt
 from openautoglm.files import load_json, save_json
 
+Real = TypeVar("Real", np.float32, np.float64)
 SCOPE = "scope.json"
 DIGITS = 4  # of a threshold; finer is the machine's rounding
 
@@ -69,6 +70,13 @@ class Scope:
         """[D]: in scope or not; everything is while there is no threshold."""
         kept: NDArray[np.bool_] = scores >= (-np.inf if self.threshold is None else self.threshold)
         return kept
+
+
+def softmax(logits: NDArray[Real]) -> NDArray[Real]:
+    """Logits [D, C] → [D, C] probabilities, in the arithmetic that the logits are in."""
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+    shares: NDArray[Real] = exponents / exponents.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def score(logits: NDArray[Any]) -> NDArray[np.float64]:

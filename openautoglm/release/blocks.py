@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from openautoglm.files import fsync_dir
+from openautoglm.processors import processors
 from openautoglm.release import codec
 from openautoglm.release.weights import TensorEntry
 
@@ -34,7 +35,7 @@ def blocks(entry: TensorEntry, shared: int) -> Iterator[tuple[int, int, codec.Fo
 
 def in_order(jobs: Iterator[Callable[[], Result]], threads: int | None) -> Iterator[Result]:
     """Run the jobs on threads and give their results in order, at most two jobs a thread under way."""
-    count = threads or min(os.cpu_count() or 1, 8)
+    count = threads or min(processors(), 8)
     if count == 1:
         for job in jobs:
             yield job()

@@ -30,6 +30,7 @@ from openautoglm.model.adapters import Analytic, directions
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import Checkpoint, canonical
 from openautoglm.model.config import AutoGLMConfig, with_labels
+from openautoglm.model.scope import softmax
 from openautoglm.params import ContinualParams
 from openautoglm.train import machine
 from openautoglm.train.calibrate import FEWEST, fit_temperature
@@ -231,12 +232,6 @@ def _score(logits: Floats, actual: Ints) -> tuple[float | None, float | None]:
     """Mean loss and accuracy, six digits; nothing of nothing."""
     if not len(actual):
         return None, None
-    likelihood = _softmax(logits)[np.arange(len(actual)), actual]
+    likelihood = softmax(logits)[np.arange(len(actual)), actual]
     loss = -np.log(np.maximum(likelihood, 1e-300)).mean()
     return round(float(loss), 6), round(float((logits.argmax(axis=1) == actual).mean()), 6)
-
-
-def _softmax(logits: Floats) -> Floats:
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Floats = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities

@@ -15,7 +15,6 @@ lift(quantise(features[:, 0]), extractor.model.adapter.projection.numpy())  # [D
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import canonical
 from openautoglm.model.encode import EncodedCorpus, collate, encode
+from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
 from openautoglm.train.machine import choose_device, one_thread
 from openautoglm.train.progress import counting
@@ -118,7 +118,7 @@ class Extractor:
             features[rows] = self._batch(corpus, rows, width).cpu().numpy()
             return len(rows)
 
-        workers = _cores() if device.type == "cpu" else 1
+        workers = processors() if device.type == "cpu" else 1
         with (
             one_thread(),
             counting("features", len(corpus)) as advance,
@@ -201,7 +201,3 @@ def lift(features: Whole, signs: Floats) -> Whole:
     sums = features.astype(np.float32) @ signs  # exact: whole numbers below 2^24
     lifted = np.clip(np.rint(sums * (LIFTED / UNIT)), 0, LEVELS).astype(np.int16)
     return np.concatenate([lifted, np.full((len(lifted), 1), LIFTED, np.int16)], axis=1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from openautoglm.processors import processors
+
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one is Arm's name
 
 
@@ -46,8 +48,7 @@ def attention(device: torch.device) -> str:
 
 def use_all_cores(ranks: int = 1) -> int:
     """Give torch every core this process may use, shared among ``ranks``; OMP_NUM_THREADS wins where it is set."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = int(os.environ.get("OMP_NUM_THREADS") or max(cores // ranks, 1))
+    threads = int(os.environ.get("OMP_NUM_THREADS") or max(processors() // ranks, 1))
     torch.set_num_threads(threads)
     return threads
 

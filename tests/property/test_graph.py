@@ -85,7 +85,7 @@ def test_nodes_lie_in_the_text_and_edges_in_the_nodes(text: str) -> None:
 @given(TEXTS)
 def test_deterministic_and_drawable(text: str) -> None:
     graph = parse(text)
-    assert graph == FastParser().parse(text)
+    assert graph == parse(text)
     assert as_svg(text, graph).endswith("</svg>")
     assert len(as_lines(text, graph)) >= len(graph.edges)
 

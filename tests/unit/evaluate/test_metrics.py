@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from openautoglm.evaluate import metrics as m
+from openautoglm.model.scope import softmax
 
 NAMES = ["a", "b", "c"]
 ACTUAL = np.array([0, 0, 0, 1, 1, 2])
@@ -54,7 +55,7 @@ def test_sure_and_right_is_calibrated_perfectly():
 
 
 def test_softmax_survives_large_logits():
-    found = m.softmax(np.array([[1000.0, 0.0], [0.0, 0.0]], dtype=np.float32))
+    found = softmax(np.array([[1000.0, 0.0], [0.0, 0.0]], dtype=np.float32))
     assert found.tolist() == [[1.0, 0.0], [0.5, 0.5]]
 
 
@@ -112,4 +113,4 @@ def test_an_empty_exam_breaks_nothing():
     assert m.macro_f1_interval(none, none, 10, 0.9) == (0.0, 0.0)
     assert m.confusions(none, none, NAMES) == []
     assert m.ece(m.reliability(np.array([]), hits)) == 0.0
-    assert m.softmax(np.zeros((0, 3), dtype=np.float32)).shape == (0, 3)
+    assert softmax(np.zeros((0, 3), dtype=np.float32)).shape == (0, 3)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from openautoglm.export.onnx import GRAPH, export_onnx
-from openautoglm.export.session import VOCABULARY
+from openautoglm.export.onnx import export_onnx
+from openautoglm.export.session import GRAPH
 from openautoglm.graph import FastParser, GraphBuilder
+from openautoglm.graph.batch import VOCABULARY
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import MODEL_FILES, WEIGHTS, Checkpoint
 

@@ -86,7 +86,7 @@ ROWS = [tuple(line.strip() for line in block.splitlines()) for block in TABLE.st
 
 @pytest.mark.parametrize(("text", "phrases", "relations"), ROWS, ids=[row[0][:30] for row in ROWS])
 def test_sentence(text: str, phrases: str, relations: str) -> None:
-    graph = FastParser("bigrams").parse(text)
+    graph = parse(text, FastParser("bigrams"))
     names = graph.phrases(text)
     assert (
         " ".join(f"{name}/{NODE_TYPES[node.type]}" for name, node in zip(names, graph.nodes, strict=True))
@@ -147,7 +147,7 @@ def test_combining_marks_stay_in_their_word() -> None:
 
 def test_long_han_runs_are_cut_in_pairs() -> None:
     text = "信用卡支付失败"
-    assert FastParser("bigrams").parse(text).phrases(text) == ["信用", "卡支", "付失", "败"]
+    assert parse(text, FastParser("bigrams")).phrases(text) == ["信用", "卡支", "付失", "败"]
 
 
 def test_jieba_is_asked_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_jieba_is_asked_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(
         fake, "tokenize", lambda run: [] if run == "我" else [("", 0, 3), ("", 3, 5), ("", 5, 7)]
     )
-    assert parser.parse(text).phrases(text) == ["信用卡", "支付", "失败"]
+    assert parse(text, parser).phrases(text) == ["信用卡", "支付", "失败"]
 
 
 def test_jieba_asked_for_and_missing(monkeypatch: pytest.MonkeyPatch) -> None:
