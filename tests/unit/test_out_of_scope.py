@@ -145,7 +145,7 @@ def test_validate_keeps_them_out_of_training_and_does_not_call_them_rare() -> No
     rows = [
         {"doc_id": f"d{n}", "text": f"this is text {n} on {label}", "label": label, "split": split, "batch": "0001-a", "fault": None}
         for n, (label, split) in enumerate(
-            [(label, split) for label in ("parcel", "refund") for split in ("train",) * 30 + ("test",) * 9]
+            [(label, split) for label in ("parcel", "refund") for split in ("train",) * 30 + ("valid",) * 2 + ("test",) * 9]
             + [(OOS, split) for split in ("train", "train", "valid", "test", "test")]
         )
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from openautoglm.corpus import Corpus
 from openautoglm.corpus.inbox import put
+from openautoglm.corpus.redact import take_out
 from openautoglm.corpus.sample import write_sample
 from openautoglm.corpus.sample_damage import EACH
 from openautoglm.errors import ValidationFailed
@@ -148,3 +149,23 @@ def test_set_aside_and_kept_are_all_there_is(params: Params, sample: Path, tmp_p
     )
     assert clean + aside == raw
     assert max(clean.values()) == 1
+
+
+def test_forgetting_down_to_four_documents_of_a_label_refuses_nothing(
+    params: Params, sample: Path, tmp_path: Path
+) -> None:
+    strict = params.model_copy(
+        update={"validate_": params.validate_.model_copy(update={"max_quarantined": 0.0})}
+    )
+    root = ingested(params, tmp_path, sample / "batch1.jsonl")
+    validate(strict, root)
+    corpus = Corpus.load(root / "data/validated")
+    label = min(corpus.labels, key=corpus.split("train").column("label").count)
+    train = [d.doc_id for d in corpus.split("train").documents() if d.label == label]
+    take_out(root / "inbox", train[4:], "asked for", params.ingest)
+    ingest(params, root)
+    facts = validate(strict, root)
+    rows = pq.read_table(root / "data/quarantine/rows.parquet").to_pylist()
+    assert {row["reason"] for row in rows} == {f"label too rare to learn: {label}"}
+    assert facts["quarantined"] == len(rows) == corpus.column("label").count(label) - len(train[4:])
+    assert label not in Corpus.load(root / "data/validated").labels

@@ -76,6 +76,7 @@ def test_the_routes(store: ReleaseStore, versions: list[Path], tmp_path: Path) -
         status, answer = client.predict(TEXT, "hello")
         assert (status, answer["release"], len(answer["answers"])) == (200, first.id, 2)
         assert answer["answers"][0].keys() == {"label", "probability", "in_scope", "score"}
+        assert client.predict("half a pair \ud800")[0] == 200
         status, version = client.ask("GET", "/version")
         assert (status, version["release"], version["labels"][0]) == (200, first.id, "card_arrival")
         for expected, method, path, body, told in (
