@@ -129,6 +129,7 @@ class ContinualParams(Section):
     replay_choice: Literal["reservoir", "herding"]
     replay_layers: Annotated[str, Field(pattern=r"^(all|top:[1-9][0-9]*)$")]
     max_forgetting: Share
+    thorough: bool
     retrain_on_drift: bool
 
 

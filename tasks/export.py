@@ -4,7 +4,8 @@
 
 A model that differs from torch, or an int8 one that lost too much, is written all the same with its verdict; publish
 reads it. Times go to reports/latency.json, which is no output of the stage: they are never the same twice, and are
-measured again only for a graph of other operators.
+measured again only for a graph of other operators. A new head alone gets an int8 model where continual.thorough says
+so: quantizing takes as long as the rest of the stage.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         "onnx_accuracy": accuracy,
     }
     with fresh_dir(root / "models/int8") as folder:  # an output of the stage also when it stays empty
-        if chosen.int8:
+        if chosen.int8 and (params.continual.thorough or not checkpoint.training.get("head_only")):
             _copy_companions(checkpoint, root, folder)
             facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
             folders["int8"] = root / "models/int8"

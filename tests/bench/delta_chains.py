@@ -50,7 +50,7 @@ class Recipe:
 
     data: str | None = None
     backbone: str = "all-MiniLM-L6-v2"
-    first_steps: int = 700
+    first_steps: int = 1500
     steps: int = 100
     updates: int = 8
 
