@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from openautoglm.params import Params
 
 EXAMPLES = 32  # documents for parity and latencies
+NO_INT8 = "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
 SCORED = 400  # test documents, evenly spread, on which the float and the int8 model are compared
 
 
@@ -62,7 +63,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         "parity_cases": len(parity.cases),
         "onnx_accuracy": accuracy,
     }
-    with fresh_dir(root / "models/int8") as folder:  # an output of the stage also when it stays empty
+    with fresh_dir(root / "models/int8") as folder:  # an output of the stage also where there is no model
         if chosen.int8 and (params.continual.thorough or not checkpoint.training.get("head_only")):
             _copy_companions(checkpoint, root, folder)
             facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
@@ -76,6 +77,8 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
                 "bytes": facts["int8_bytes"],
             }
             report["gates"].append(int8_gate(small, accuracy, len(texts), chosen.int8_max_drop))
+        else:
+            (folder / "README").write_text(NO_INT8)
     save_json(root / "reports/parity.json", report)
     rows = _latencies(
         root, operators(root / "models/onnx" / GRAPH), partial(latencies, model, folders, corpus)
