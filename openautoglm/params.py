@@ -127,10 +127,20 @@ class ContinualParams(Section):
     features: Annotated[int, Field(ge=1, le=20_000)]
     replay_per_class: Annotated[int, Field(ge=0)]
     replay_choice: Literal["reservoir", "herding"]
-    replay_layers: Annotated[str, Field(pattern=r"^(all|top:[1-9][0-9]*)$")]
+    replay_layers: Annotated[str, Field(pattern=r"^(all|(top|lora):[1-9][0-9]*)$")]
+    penalty: Literal["none", "ewc", "lwf"]
+    penalty_weight: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
     max_forgetting: Share
     thorough: bool
     retrain_on_drift: bool
+
+    @model_validator(mode="after")
+    def _ewc_needs_old_documents(self) -> ContinualParams:
+        if self.penalty == "ewc" and not self.replay_per_class:
+            raise ValueError(
+                "penalty: ewc needs old documents, found replay_per_class: 0; set it to 1 or more"
+            )
+        return self
 
 
 class EvaluateParams(Section):
