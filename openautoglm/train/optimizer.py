@@ -33,7 +33,10 @@ def build_optimizer(model: AutoGLMModel, params: TrainParams) -> torch.optim.Ada
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        peak = params.learning_rate if name.startswith("backbone.") else params.head_learning_rate
+        pretrained = (
+            name.startswith("backbone.") and ".lora_" not in name
+        )  # an adapter starts at nothing, as a head does
+        peak = params.learning_rate if pretrained else params.head_learning_rate
         decays = parameter.ndim >= 2 and id(parameter) not in embeddings
         groups.setdefault((peak, params.weight_decay if decays else 0.0), []).append(parameter)
     return torch.optim.AdamW(

@@ -1,10 +1,10 @@
 """What holds the new weights near the parent's: a term of the loss (`continual.penalty`).
 
-    penalty = build(job.penalty, parent, …)            # None where there is nothing to hold
+    penalty = ewc(weight, model, parent, old, examples, group)      # or Lwf(weight, parent, precision)
     loss = loss + penalty(model, inputs, logits)
 
 ewc: the weights themselves, each as firmly as the old documents need it (Kirkpatrick et al. 2017, PNAS 114(13), eq. 3).
-lwf: the answers about the parent's classes, on whatever is trained on (Li and Hoiem 2017, arXiv 1606.09282, eq. 2-3).
+lwf: the answers about the parent's classes, on whatever is trained on (Li and Hoiem 2017, arXiv 1606.09282, §3).
 
 Neither keeps anything in the training state. Both are functions of the parent and the corpus, so a run that goes on
 from a checkpoint computes the same bits again, and neither draws a random number.

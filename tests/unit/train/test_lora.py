@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import parent_of_toys, stopped_and_resumed, toy_documents, toy_job
+from toy_training import parent_of_toys, stopped_and_resumed, toy_documents, toy_job, toy_params
 
 from openautoglm.errors import ParamsError
 from openautoglm.files import sha256_file
@@ -15,6 +15,7 @@ from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train import loop
 from openautoglm.train.lora import adapt, merged
+from openautoglm.train.optimizer import build_optimizer, trains
 from openautoglm.train.run import train
 
 MOVES = ("query.weight", "value.weight")
@@ -99,3 +100,13 @@ def test_a_rank_that_saves_nothing_is_refused() -> None:
 def test_a_backbone_without_queries_of_its_own_is_refused() -> None:
     with pytest.raises(ParamsError, match="Sequential has none of its own; use all or top:N"):
         adapt(torch.nn.Sequential(torch.nn.Linear(4, 4)), 2, seed=0)
+
+
+def test_adapters_train_at_the_rate_of_the_new_parts() -> None:
+    model, _ = build("tiny", ["a", "b"], text_only=True)
+    adapt(model.backbone, 2, seed=5)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trains(name, "lora:2", model))
+    groups = build_optimizer(model, toy_params()).param_groups
+    assert {group["peak"] for group in groups} == {toy_params().head_learning_rate}
+    assert sum(len(group["params"]) for group in groups) == 8 + 2
