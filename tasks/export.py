@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from openautoglm.params import Params
 
 EXAMPLES = 32  # documents for parity and latencies
-NO_INT8 = "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
+NO_INT8 = (
+    "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
+)
 SCORED = 400  # test documents, evenly spread, on which the float and the int8 model are compared
 
 
