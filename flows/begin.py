@@ -24,20 +24,24 @@ from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
 from tasks.tracking import FLOW_RUN
 
+SCRATCH = Path(".autoglm/source")  # where `ingest.source` is fetched to
+
 
 @contextmanager
-def begin(may_be_empty: bool = False) -> Iterator[Lease]:
-    """Stand in the checkout, close dead runs, be the only one who trains, refresh the code keys.
+def begin(may_be_empty: bool = False, must_reach: bool = False) -> Iterator[Lease]:
+    """Stand in the checkout, close dead runs, be the only one who trains, take in what came, refresh the code keys.
 
     Raises:
-        SourceError: the inbox is empty, unless it ``may_be_empty``.
+        SourceError: the inbox is empty, unless it ``may_be_empty``; `ingest.source` is not there though we ``must_reach`` it.
     """
     os.chdir(ROOT)
     run = get_run_context().flow_run  # type: ignore[union-attr]
     for name in sign_in(run.id):
         print(f"closed {name}: its process is gone")
     with alone(run.name) as lease, tracked():
-        if not take_in() and not may_be_empty:
+        for fault in take_in(must_reach):
+            print(f"warning: {fault}")
+        if not entries(Params.load()) and not may_be_empty:
             raise SourceError(
                 "no batch in the inbox; give one with `autoglm run --data FILE`, or try the sample with `make run`"
             )
@@ -67,12 +71,28 @@ def alone(holder: str) -> Iterator[Lease]:
         yield lease
 
 
-def take_in() -> list[str]:
-    """Adopt what was dropped into the inbox; return all entries."""
-    params = Params.load()
-    for entry in boxes.adopt(Path(params.ingest.inbox)):
-        print(f"inbox: {entry.name} was dropped there")
-    return entries(params)
+def take_in(must_reach: bool = False) -> list[str]:
+    """Mirror `ingest.source` into the inbox, and adopt what was dropped there; returns what did not work, a line each.
+
+    Raises:
+        SourceError: the source cannot be reached, and we ``must_reach`` it.
+    """
+    ingest, faults = Params.load().ingest, list[str]()
+    if ingest.source:
+        from openautoglm.corpus.mirror import mirror
+
+        try:
+            found = mirror(ingest.source, Path(ingest.inbox), SCRATCH, ingest.columns)
+            faults += found.refused
+            for name in found.taken:
+                print(f"inbox: {name} came from {ingest.source}", flush=True)
+        except SourceError as error:
+            if must_reach:
+                raise
+            faults.append(f"ingest.source: {error}; the inbox goes on without it")
+    for entry in boxes.adopt(Path(ingest.inbox)):
+        print(f"inbox: {entry.name} was dropped there", flush=True)
+    return faults
 
 
 def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:

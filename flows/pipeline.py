@@ -46,7 +46,7 @@ def pipeline(keep_parent: bool = False, dry_run: bool = False, force: str = "") 
     Raises:
         NotPublished: a gate said no.
     """
-    with begin() as lease:
+    with begin(must_reach=True) as lease:
         if not keep_parent:
             pin_all()
         _, release = stages(lease.token, force, dry_run)

@@ -38,6 +38,7 @@ class Columns(Section):
 
 class IngestParams(Section):
     inbox: str
+    source: str | None
     through: str | None
     columns: Columns
     valid_share: Share
@@ -49,6 +50,14 @@ class IngestParams(Section):
         if self.valid_share + self.test_share >= 1.0:
             raise ValueError(
                 f"valid_share + test_share must stay below 1, found {self.valid_share + self.test_share:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_source_needs_a_folder_to_come_into(self) -> IngestParams:
+        if self.source and "://" in self.inbox:
+            raise ValueError(
+                f"source comes into an inbox that is a folder, found {self.inbox}; name one, or set source to null"
             )
         return self
 
