@@ -59,6 +59,16 @@ def look(inbox: Path, ids: Collection[str], params: IngestParams) -> tuple[dict[
     return holding, found
 
 
+def still_there(inbox: Path, digests: Collection[str], params: IngestParams) -> frozenset[str]:
+    """The ids in the inbox whose sha256 is one of ``digests``, as the record has them.
+
+    Raises:
+        SourceError: as :func:`look`.
+    """
+    ids = (doc_id for entry in boxes.entries(inbox) for doc_id in _ids(entry.source, entry.batch, params))
+    return frozenset(doc_id for doc_id in ids if hashed([doc_id])[0] in digests)
+
+
 def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParams) -> TakenOut:
     """Rewrite every entry that holds one of ``ids`` without it, and leave a record.
 
@@ -87,7 +97,10 @@ def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParam
 
 
 def finish(inbox: Path) -> None:
-    """End what a killed call began: an entry that has its successor goes, a successor that never came is not on record."""
+    """End what a killed call began: an entry that has its successor goes, a successor that never came is not on record.
+
+    The record itself stays, so that nobody forgets that somebody asked.
+    """
     found = records(inbox)
     if not found:
         return
@@ -108,7 +121,10 @@ def _note(
     inbox: Path, reason: str, renamed: dict[str, str | None], documents: int, found: Collection[str]
 ) -> None:
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    write(inbox, [*records(inbox), Forgotten(when, reason, renamed, documents, hashed(found))])
+    new, earlier = Forgotten(when, reason, renamed, documents, hashed(found)), records(inbox)
+    if earlier and not earlier[-1].renamed and set(earlier[-1].ids) <= set(new.ids):
+        earlier.pop()  # a killed call's, of which nothing had come to pass
+    write(inbox, [*earlier, new])
 
 
 def _without(entry: Path, beside: Path, gone: set[str], params: IngestParams) -> str | None:

@@ -246,6 +246,8 @@ def test_a_command_starts_its_program(
         (("run", "--force", "--reason", "x", "--dry-run"), "give one of them"),
         (("forget", "--ids", "nowhere", "--reason", "x"), "nowhere: not found"),
         (("forget", "--ids", "params.yaml", "--reason", " "), "needs a reason"),
+        (("forget", "--reason", "x"), "which documents?"),
+        (("forget", "--finish", "--reason", "x"), "give it alone"),
     ],
 )
 def test_what_needs_a_reason_or_a_file_says_so(
