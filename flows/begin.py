@@ -19,7 +19,7 @@ from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import AutoGLMError, SourceError
 from openautoglm.loop import Lease, hold
-from openautoglm.params import Params
+from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
 from tasks.tracking import FLOW_RUN
@@ -77,22 +77,28 @@ def take_in(must_reach: bool = False) -> list[str]:
     Raises:
         SourceError: the source cannot be reached, and we ``must_reach`` it.
     """
-    ingest, faults = Params.load().ingest, list[str]()
-    if ingest.source:
-        from openautoglm.corpus.mirror import mirror
-
-        try:
-            found = mirror(ingest.source, Path(ingest.inbox), SCRATCH, ingest.columns)
-            faults += found.refused
-            for name in found.taken:
-                print(f"inbox: {name} came from {ingest.source}", flush=True)
-        except SourceError as error:
-            if must_reach:
-                raise
-            faults.append(f"ingest.source: {error}; the inbox goes on without it")
+    ingest = Params.load().ingest
+    faults = mirrored(ingest, must_reach) if ingest.source else []
     for entry in boxes.adopt(Path(ingest.inbox)):
         print(f"inbox: {entry.name} was dropped there", flush=True)
     return faults
+
+
+def mirrored(ingest: IngestParams, must_reach: bool) -> list[str]:
+    """Mirror `ingest.source` into the inbox; returns and raises as :func:`take_in`."""
+    from openautoglm.corpus.mirror import mirror
+
+    try:
+        found = mirror(str(ingest.source), Path(ingest.inbox), SCRATCH, ingest.columns)
+    except SourceError as error:
+        if must_reach:
+            raise
+        return [f"ingest.source: {error}; the inbox goes on without it"]
+    for name in found.taken:
+        print(f"inbox: {name} came from {ingest.source}", flush=True)
+    if found.failed and must_reach:
+        raise SourceError("; ".join(found.failed + found.refused))
+    return found.refused + found.failed
 
 
 def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:

@@ -41,10 +41,11 @@ _TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "crea
 
 @dataclass(frozen=True)
 class Mirrored:
-    """taken: new entries of the inbox; refused: a line for each batch that is none, told once."""
+    """taken: new entries of the inbox; a line for each batch that was refused, which is told once, or failed to come."""
 
     taken: list[str]
     refused: list[str]
+    failed: list[str]
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def mirror(
         pause: seconds between the two looks, where there is something new.
 
     Raises:
-        SourceError: it cannot be reached, or a batch cannot be fetched; the others are taken, this one next time.
+        SourceError: it cannot be reached.
     """
-    found, faults = Mirrored([], []), list[SourceError]()
+    found = Mirrored([], [], [])
     with _alone(scratch) as folder:
         known = _known(inbox, source)
         new = [one for one in _look(source) if known.get(one.name, {}).get("mark") != one.mark]
@@ -81,10 +82,8 @@ def mirror(
         for one in sorted(new, key=lambda one: (one.when, one.name)):
             try:
                 _take(source, one, inbox, folder, columns, found)
-            except SourceError as error:
-                faults.append(error)
-    if faults:
-        raise faults[0]
+            except SourceError as error:  # the others are taken, this one when it can be
+                found.failed.append(str(error))
     return found
 
 
@@ -163,8 +162,7 @@ def _offer(system: Any, row: Mapping[str, Any]) -> _Offer | None:
 
 
 def _version(row: Mapping[str, Any]) -> str:
-    found = row.get("ETag") or row.get("etag") or row.get("md5Hash") or _changed(row)
-    return str(found)
+    return str(row.get("ETag") or row.get("etag") or row.get("md5Hash") or _changed(row))
 
 
 def _changed(row: Mapping[str, Any]) -> float:
@@ -184,8 +182,7 @@ def _fetch(source: str, one: _Offer, folder: Path) -> Path:
     target = folder / one.name
     if one.is_folder:
         target.mkdir()
-    where = f"{source.rstrip('/')}/{one.name}"
-    with naming(where):
+    with naming(where := f"{source.rstrip('/')}/{one.name}"):
         system, _ = fsspec.core.url_to_fs(source)
         for path, size in one.files.items():
             to = target / PurePosixPath(path).name if one.is_folder else target

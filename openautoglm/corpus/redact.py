@@ -60,11 +60,7 @@ def look(inbox: Path, ids: Collection[str], params: IngestParams) -> tuple[dict[
 
 
 def still_there(inbox: Path, digests: Collection[str], params: IngestParams) -> frozenset[str]:
-    """The ids in the inbox whose sha256 is one of ``digests``, as the record has them.
-
-    Raises:
-        SourceError: as :func:`look`.
-    """
+    """The ids in the inbox whose sha256 is one of ``digests``, as the record has them."""
     ids = (doc_id for entry in boxes.entries(inbox) for doc_id in _ids(entry.source, entry.batch, params))
     return frozenset(doc_id for doc_id in ids if hashed([doc_id])[0] in digests)
 
@@ -97,10 +93,7 @@ def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParam
 
 
 def finish(inbox: Path) -> None:
-    """End what a killed call began: an entry that has its successor goes, a successor that never came is not on record.
-
-    The record itself stays, so that nobody forgets that somebody asked.
-    """
+    """End what a killed call began: an entry that has its successor goes, a successor that never came is not on record."""
     found = records(inbox)
     if not found:
         return
