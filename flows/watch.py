@@ -26,18 +26,30 @@ def watch(every: float, once: bool = False) -> None:
     print(f"watching {place}, every {every:g} s; Ctrl-C ends it", flush=True)
     told: list[str] = []
     while True:
-        faults = take_in()
-        for fault in faults if faults != told else ():  # not again with every look
-            print(f"warning: {fault}", flush=True)
-        told, ledger = faults, catch_up()
-        if any(not batch.is_done for batch in ledger.batches()):
-            continual(why="autoglm watch")
-        for what, why in ledger.wanted().items():
-            if what == "retrain":
-                retrain(why=why)
+        try:
+            told = look(told)
+        except Exception as error:
+            if once:
+                raise
+            first = (str(error).splitlines() or [""])[0]  # Prefect has logged the traceback
+            print(f"error: {type(error).__name__}: {first}; what is pending stays pending", flush=True)
         if once:
             return
         time.sleep(every)
+
+
+def look(told: list[str]) -> list[str]:
+    """One look: everything that is pending, then a retrain that somebody asked for; returns the source's faults."""
+    faults = take_in()
+    for fault in faults if faults != told else ():  # not again with every look
+        print(f"warning: {fault}", flush=True)
+    ledger = catch_up()
+    if any(not batch.is_done for batch in ledger.batches()):
+        continual(why="autoglm watch")
+    for what, why in ledger.wanted().items():
+        if what == "retrain":
+            retrain(why=why)
+    return faults
 
 
 if __name__ == "__main__":

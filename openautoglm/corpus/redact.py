@@ -83,7 +83,7 @@ def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParam
         )
     renamed: dict[str, str | None] = {}
     if holding:
-        with boxes.locked(inbox), boxes.beside(inbox) as beside:
+        with boxes.locked(inbox), boxes.incoming(inbox) as beside:
             for name in holding:
                 renamed[name] = _without(inbox / name, beside, set(ids), params)
             _note(inbox, reason, renamed, sum(holding.values()), found)
@@ -97,7 +97,7 @@ def finish(inbox: Path) -> None:
     found = records(inbox)
     if not found:
         return
-    with boxes.locked(inbox), boxes.beside(inbox) as beside:
+    with boxes.locked(inbox), boxes.incoming(inbox) as beside:
         boxes.clear(inbox, beside)
         done: dict[str, str | None] = {}
         for old, new in found[-1].renamed.items():

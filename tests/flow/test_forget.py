@@ -113,7 +113,7 @@ def test_killed_on_the_way_it_is_told_and_finished_without_the_ids(two: ToyProje
     assert "\nforget " not in two.run(*CLI, "status")
     assert holding(two, "text of b1") == []
     assert holding(two, "text of b2") != []
-    assert not list(two.root.glob(".inbox.*"))
+    assert not list(two.root.glob("inbox/.incoming.*"))
     assert [entry["kind"] for entry in log_of(two)] == ["publish"] * 3 + ["forget"]
     assert (log_of(two)[-1]["documents"], log_of(two)[-1]["release"][:7]) == (2, "v000003")
 
