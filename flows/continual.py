@@ -24,6 +24,7 @@ from flows.begin import begin, tracked
 from flows.pipeline import stages
 from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.source import is_url
 from openautoglm.errors import NotPublished, SourceError, ValidationFailed
 from openautoglm.loop import Batch, Lease, Ledger
 from openautoglm.loop.servers import INBOX
@@ -53,7 +54,7 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
             ledger = catch_up()
         last = ledger.get(Params.load().ingest.through or "")
         if last and last.state == "aside":
-            put_back()
+            put_back(lease)
         if told:
             draw_chain(Params.load())  # now the ledger knows how long it took
         ask_for(ledger.wanted())
@@ -61,8 +62,8 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
 
 
 @flow(name="batch", flow_run_name="{entry}", log_prints=True, persist_result=False)
-def one_batch(entry: str, fence: int) -> dict[str, float]:
-    """One batch through all stages; returns the seconds that each took.
+def one_batch(entry: str, fence: int) -> tuple[str, dict[str, float]]:
+    """One batch through all stages; returns the release it is in, and the seconds that each stage took.
 
     Raises:
         NotPublished: a gate said no.
@@ -70,12 +71,13 @@ def one_batch(entry: str, fence: int) -> dict[str, float]:
     with tracked():
         pin_batch(entry)
         try:
-            steps, _ = stages(fence)
+            steps, release = stages(fence)
         except NotPublished:
             tell_drift(entry)
             raise
         tell_drift(entry)
-        return {step.stage: step.seconds for step in steps}
+        assert release is not None, "a run that is no dry run publishes or raises"
+        return release, {step.stage: step.seconds for step in steps}
 
 
 def ask_for(wanted: Mapping[str, str]) -> None:
@@ -94,11 +96,12 @@ def ask_for(wanted: Mapping[str, str]) -> None:
             emit_event(f"autoglm.{what}.wanted", {"prefect.resource.id": INBOX}, payload={"why": reason})
 
 
-def put_back() -> None:
+def put_back(lease: Lease) -> None:
     """After a batch was set aside: data, models and reports are again those of the batches that are left, from the cache."""
     if entries(Params.load()):
         pin_all()
         for stage in STAGES:
+            lease.check()
             bring_up_to_date(stage)
 
 
@@ -130,9 +133,9 @@ def catch_up(root: Path = Path()) -> Ledger:
 
 def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     """Run ``batch``, write into the ledger what became of it, and say so in one line."""
-    start, params = time.time(), Params.load()
+    start = time.time()
     try:
-        seconds = one_batch(batch.entry, lease.token)
+        release, seconds = one_batch(batch.entry, lease.token)
     except NotPublished as error:
         ledger.finish(batch.entry, lease.token, "refused", why=str(error))
         return f"{batch.entry}: {error}"
@@ -141,12 +144,10 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     except BaseException as error:  # not the batch's fault: it stays the next one
         ledger.back(batch.entry, lease.token, f"{type(error).__name__}: {error}")
         raise
-    head = head_of(params)
-    assert head is not None, "something was published"
-    ledger.finish(batch.entry, lease.token, "published", release=head.id, **seconds)
+    ledger.finish(batch.entry, lease.token, "published", release=release, **seconds)
     waited = {"waiting": start - batch.arrived} if batch.tries == 0 else {}
     parts = ", ".join(f"{name} {value:.1f}" for name, value in (waited | seconds).items() if value >= 0.05)
-    return f"{batch.entry}: published as {head.id}, {time.time() - batch.arrived:.1f} s after it arrived ({parts})"
+    return f"{batch.entry}: published as {release}, {time.time() - batch.arrived:.1f} s after it arrived ({parts})"
 
 
 def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:
@@ -154,8 +155,13 @@ def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:
     if tries < TRIES:
         time.sleep(2**tries)  # what it points to may still be on its way
         return f"{batch.entry}: failed its checks, try {tries} of {TRIES}"
-    aside = boxes.set_aside(Path(Params.load().ingest.inbox), batch.entry, why)
+    inbox = Params.load().ingest.inbox
+    if is_url(inbox):  # nothing is moved about in a folder that is not ours
+        ledger.finish(batch.entry, lease.token, "refused", why=why)
+        return f"{batch.entry}: failed its checks {tries} times and is passed over; take it out of {inbox}"
+    # first the record: a batch that is gone from the inbox without one would be forgotten
     ledger.finish(batch.entry, lease.token, "aside", why=why)
+    aside = boxes.set_aside(Path(inbox), batch.entry, why)
     return f"{batch.entry}: failed its checks {tries} times, set aside in {aside}; put it right and ingest it again"
 
 

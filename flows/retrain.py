@@ -35,8 +35,9 @@ def retrain(why: str = "by hand", dry_run: bool = False) -> str | State[str] | N
         except NotPublished as error:
             message = f"champion stays: {champion}; {error}"
             print(message)
+            ledger.did("retrain")
             return Completed(name="ChampionStays", message=message, data=str(champion))
-        finally:
+        if not dry_run:
             ledger.did("retrain")
         return release
 

@@ -130,7 +130,8 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
             "entries": entries(params, root, params.ingest.through),
             "drift": _drift(root / "reports/drift.json"),
         },
-        "params": params.model_dump(by_alias=True, mode="json"),
+        # where batches come from changes nothing in them
+        "params": params.model_dump(by_alias=True, mode="json", exclude={"ingest": {"source"}}),
         "dvc_lock": _dvc_lock(root / "dvc.lock"),
         "code": {"version": __version__, "keys": keys},
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -28,6 +28,7 @@ from openautoglm.files import fingerprint, fsync_dir, sha256_file, write_atomic
 _NUMBERED = re.compile(r"^(\d{4,})-")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")
 ASIDE = "_aside"
+INCOMING = ".incoming."
 SETTLED = 2.0  # seconds without a change after which a dropped file counts as whole
 
 
@@ -47,10 +48,7 @@ def put(inbox: Path, source: str) -> Path:
     Raises:
         SourceError: nothing there, or nothing that can be read.
     """
-    name, digest = _named(source)
-    content = name[
-        name.rindex(f"-{digest}") :
-    ]  # with its ending: the same bytes as .csv and .tsv are two things
+    name, content = named(source)
     with locked(inbox):
         for entry in _visible(inbox):
             if entry.name.endswith(content):
@@ -76,12 +74,12 @@ def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
     Raises:
         SourceError: as :func:`put`, for any of them; nothing has changed then.
     """
-    named: dict[str, tuple[str, str]] = {}
+    wanted: dict[str, tuple[str, str]] = {}
     for source in sources:
-        name, digest = _named(source)
-        named.setdefault(name[name.rindex(f"-{digest}") :], (name, source))  # the same content is one batch
-    with locked(inbox), beside(inbox) as staged:
-        new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(named.values(), 1)}
+        name, content = named(source)
+        wanted.setdefault(content, (name, source))  # the same content is one batch
+    with locked(inbox), incoming(inbox) as staged:
+        new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(wanted.values(), 1)}
         missing = [entry for entry in new if not entry.exists()]
         for entry in missing:
             _copy(new[entry], staged / entry.name)
@@ -103,7 +101,8 @@ def adopt(inbox: Path) -> list[Path]:
     dropped = [path for path in _visible(inbox) if not _is_named(path.name)] if inbox.is_dir() else []
     taken = []
     for path in dropped:
-        if time.time() - max(part.stat().st_mtime for part in (path, *path.rglob("*"))) < SETTLED:
+        marks = _marks(path)
+        if not marks or time.time() - max(changed for changed, _ in marks.values()) < SETTLED:
             continue
         before = names(inbox)
         try:
@@ -111,10 +110,20 @@ def adopt(inbox: Path) -> list[Path]:
         except SourceError as error:
             set_aside(inbox, path.name, str(error))
             continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if _marks(path) == marks:  # what was written meanwhile is another batch, of the next look
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         if entry.name not in before:
             taken.append(entry)
     return taken
+
+
+def _marks(path: Path) -> dict[Path, tuple[float, int]]:
+    """(time of change, size) of ``path`` and all below it; empty where it is gone, or a link to nothing."""
+    try:
+        found = {part: part.stat() for part in (path, *path.rglob("*"))}
+    except FileNotFoundError:
+        return {}
+    return {part: (stat.st_mtime, stat.st_size) for part, stat in found.items()}
 
 
 def set_aside(inbox: Path, entry: str, report: str) -> Path:
@@ -124,6 +133,8 @@ def set_aside(inbox: Path, entry: str, report: str) -> Path:
         aside.mkdir(exist_ok=True)
         write_atomic(aside / f"{entry}.why.txt", f"{report}\n".encode())
         if (inbox / entry).exists():  # else a killed run was here before
+            if (aside / entry).is_dir():  # an earlier try at the same
+                shutil.rmtree(aside / entry)
             os.replace(inbox / entry, aside / entry)
         return aside / entry
 
@@ -154,15 +165,21 @@ def exchange(inbox: Path, old: str, new: str | None, staged: Path) -> None:
 
 
 def clear(inbox: Path, staged: Path) -> None:
-    """Remove what killed processes left beside the inbox; under :func:`locked`."""
-    for left in set(inbox.parent.glob(f".{inbox.name}.*")) - {staged}:
+    """Remove what killed processes left half done in the inbox; under :func:`locked`."""
+    for left in set(inbox.glob(f"{INCOMING}*")) - {staged}:
         shutil.rmtree(left, ignore_errors=True)
 
 
 def names(inbox: Path | str, through: str | None = None) -> list[str]:
     """Names of the entries in order of arrival, up to and with ``through``; none where there is no inbox."""
     found = [PurePosixPath(name).name for name in _listed(str(inbox))]
-    return [name for name in found if through is None or name <= through]
+    return [name for name in found if through is None or place(name) <= place(through)]
+
+
+def place(name: str) -> tuple[float, str]:
+    """What the order of arrival goes by: the number in an entry's name, whatever its width; then the name."""
+    number = _NUMBERED.match(name)
+    return (int(number[1]) if number else float("inf"), name)
 
 
 def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
@@ -171,12 +188,16 @@ def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
     Raises:
         SourceError: there are none.
     """
-    names = [name for name in _listed(str(inbox)) if through is None or PurePosixPath(name).name <= through]
-    if not names:
+    found = [
+        name
+        for name in _listed(str(inbox))
+        if through is None or place(PurePosixPath(name).name) <= place(through)
+    ]
+    if not found:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
         )
-    return [Entry(_batch_name(name), _source_of(name)) for name in names]
+    return [Entry(_batch_name(name), _source_of(name)) for name in found]
 
 
 def _listed(inbox: str) -> list[str]:
@@ -185,8 +206,12 @@ def _listed(inbox: str) -> list[str]:
         return [str(entry) for entry in _visible(path)] if path.is_dir() else []
     with naming(inbox):
         system, path = fsspec.core.url_to_fs(inbox)
-        found = sorted(system.ls(path, detail=False)) if system.exists(path) else []
-    return [system.unstrip_protocol(name) for name in found if _is_batch(PurePosixPath(name).name)]
+        found = system.ls(path, detail=False) if system.exists(path) else []
+    batches = [name for name in found if _is_batch(PurePosixPath(name).name)]
+    return [
+        system.unstrip_protocol(name)
+        for name in sorted(batches, key=lambda name: place(PurePosixPath(name).name))
+    ]
 
 
 def _ever(inbox: Path) -> list[Path]:
@@ -196,7 +221,7 @@ def _ever(inbox: Path) -> list[Path]:
 
 
 def _visible(inbox: Path) -> list[Path]:
-    return sorted(entry for entry in inbox.iterdir() if _is_batch(entry.name))
+    return sorted((e for e in inbox.iterdir() if _is_batch(e.name)), key=lambda e: place(e.name))
 
 
 def _is_named(name: str) -> bool:
@@ -222,18 +247,19 @@ def _source_of(entry: str) -> str:
     return source
 
 
-def _named(source: str) -> tuple[str, str]:
-    """(``<stem>-<sha8><ending>``, sha8) by content; a URL's content is the URL."""
+def named(source: str) -> tuple[str, str]:
+    """(``<stem>-<sha8><ending>``, ``-<sha8><ending>``) by content; a URL's content is the URL.
+
+    With its ending: the same bytes as .csv and .tsv are two things.
+    """
     check(source)
     if is_url(source) and not source.startswith("file://"):
-        digest = fingerprint(source.encode())[:8]
-        return f"{_plain(stem_of(source.partition('?')[0]))}-{digest}.url", digest
-    path = _local(source)
-    digest = _digest(path)
-    if path.is_dir():
-        return f"{_plain(path.resolve().name)}-{digest}", digest
-    ending = path.name[len(stem_of(path.name)) :]
-    return f"{_plain(stem_of(path.name))}-{digest}{ending}", digest
+        stem, content = stem_of(source.partition("?")[0]), f"-{fingerprint(source.encode())[:8]}.url"
+    else:
+        path = _local(source)
+        stem = path.resolve().name if path.is_dir() else stem_of(path.name)
+        content = f"-{_digest(path)}{'' if path.is_dir() else path.name[len(stem) :]}"
+    return _plain(stem) + content, content
 
 
 def _digest(path: Path) -> str:
@@ -257,8 +283,8 @@ def _plain(stem: str) -> str:
 
 
 def _place(inbox: Path, name: str, source: str) -> Path:
-    """Copy beside the inbox, then rename into it: a reader, and DVC, never see half a batch."""
-    with beside(inbox) as staged:
+    """Copy into a hidden folder, then rename: a reader, and DVC, never see half a batch."""
+    with incoming(inbox) as staged:
         _copy(source, staged / name)
         os.replace(staged / name, inbox / name)
     fsync_dir(inbox)
@@ -277,8 +303,9 @@ def _copy(source: str, to: Path) -> None:
 
 
 @contextmanager
-def beside(inbox: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as folder:
+def incoming(inbox: Path) -> Iterator[Path]:
+    """A folder for what is on its way, in the inbox itself: one that is mounted is a file system of its own."""
+    with tempfile.TemporaryDirectory(dir=inbox, prefix=INCOMING) as folder:
         yield Path(folder)
 
 

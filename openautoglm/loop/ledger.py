@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from openautoglm.corpus.inbox import place
 from openautoglm.loop.database import reading, writing
 from openautoglm.loop.lease import LeaseLost
 
@@ -63,7 +64,8 @@ class Ledger:
     def batches(self) -> list[Batch]:
         """All, in order of arrival."""
         with reading(self.path) as database:
-            return [_batch(row) for row in database.execute("SELECT * FROM batches ORDER BY entry")]
+            found = [_batch(row) for row in database.execute("SELECT * FROM batches")]
+        return sorted(found, key=lambda batch: place(batch.entry))
 
     def get(self, entry: str) -> Batch | None:
         with reading(self.path) as database:
@@ -114,11 +116,10 @@ class Ledger:
         One that an earlier holder of the lease left running is its rest: it comes first, and starts over.
         """
         with writing(self.path) as database:
-            row = database.execute(
-                "SELECT * FROM batches WHERE state IN ('pending', 'running') ORDER BY entry LIMIT 1"
-            ).fetchone()
-            if row is None:
+            rows = database.execute("SELECT * FROM batches WHERE state IN ('pending', 'running')").fetchall()
+            if not rows:
                 return None
+            row = min(rows, key=lambda row: place(row["entry"]))
             times = json.loads(row["times"]) | {"taken": time.time()}
             _move(database, row["entry"], token, state="running", token=token, times=json.dumps(times))
         return self.get(row["entry"])

@@ -78,11 +78,13 @@ def learn(
     continual: ContinualParams,
     checkpoint: Path,
     report: Path,
+    head_only: bool = True,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write ``checkpoint`` with an analytic head over all train documents, and ``report``; returns the facts.
 
-    ``more``: facts that the job itself does not know; they go into training.json.
+    ``head_only``: a release with the same body stands already, so that the light exam is enough. ``more``: facts that
+    the job itself does not know; they go into training.json.
 
     Raises:
         UserError: graphs of other documents, fewer than two labels.
@@ -105,6 +107,7 @@ def learn(
     epoch = {"epoch": 1, "step": 1, "train_loss": None, "valid_loss": loss, "valid_accuracy": accuracy}
     facts = {
         "mode": "analytic",
+        "head_only": head_only,
         "corpus": corpus.fingerprint,
         "graphs": graphs.fingerprint,
         "documents": len(train),
@@ -139,7 +142,8 @@ def refit(job: Job, continual: ContinualParams, checkpoint: Path, tuned: dict[st
     with TemporaryDirectory(dir=checkpoint.parent, prefix=".tuned.") as beside:
         features = Path(beside) / "checkpoint"
         checkpoint.rename(features)
-        learn(replace(job, parent=features), continual, checkpoint, Path(beside) / "report.jsonl", more)
+        report = Path(beside) / "report.jsonl"
+        learn(replace(job, parent=features), continual, checkpoint, report, head_only=False, more=more)
     return tuned
 
 

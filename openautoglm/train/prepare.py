@@ -19,7 +19,7 @@ from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.config import AutoGLMConfig
 from openautoglm.model.encode import EncodedCorpus, encode
 from openautoglm.params import TrainParams
-from openautoglm.train.job import Job
+from openautoglm.train.job import Hold, Job
 
 SAME_IN_PARENT = ("graph_layers", "graph_size", "node_types", "edge_types")
 KEPT = ("text_only", "max_tokens")  # of a parent whose features are kept
@@ -51,7 +51,9 @@ class Prepared:
     train: Split
     valid: Split
     facts: dict[str, Any]  # about the data; deterministic
-    layers: str = "all"  # or top:N, the backbone layers that train
+    layers: str  # all, top:N or lora:R: what of the backbone trains
+    parent: Checkpoint | None
+    hold: Hold
 
 
 def prepare(job: Job) -> Prepared:
@@ -80,7 +82,7 @@ def prepare(job: Job) -> Prepared:
         "new_labels": sorted(set(labels) - set(parent.config.labels)) if parent else [],
         "parent": job.params.parent,
     }
-    return Prepared(model, tokenizer, splits[0], splits[1], facts, job.layers)
+    return Prepared(model, tokenizer, splits[0], splits[1], facts, job.layers, parent, job.hold)
 
 
 def load_documents(job: Job) -> tuple[Corpus, GraphBatch]:

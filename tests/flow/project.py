@@ -33,6 +33,7 @@ LIBRARY = [
     "__init__.py",
     "errors.py",
     "files.py",
+    "processors.py",
     "params.py",
     "cli.py",
     "commands",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus.inbox import Entry, entries, put, replace
 from openautoglm.errors import SourceError
 
@@ -104,7 +106,7 @@ def test_a_fault_in_one_source_loses_nothing(tmp_path: Path, jsonl: Writer) -> N
         with pytest.raises((SourceError, OSError)):
             replace(inbox, [good, bad])
         assert names(inbox) == before
-    assert not list(tmp_path.glob(".inbox.*"))
+    assert not list(tmp_path.rglob(".incoming.*"))
 
 
 def test_no_half_batch_is_left_by_a_failed_copy(tmp_path: Path, jsonl: Writer) -> None:
@@ -115,7 +117,7 @@ def test_no_half_batch_is_left_by_a_failed_copy(tmp_path: Path, jsonl: Writer) -
     with pytest.raises(SourceError, match="unknown kind of file"):
         put(inbox, "https://host/page.html")
     assert len(names(inbox)) == 1
-    assert not list(tmp_path.glob(".inbox.*"))
+    assert not list(tmp_path.rglob(".incoming.*"))
 
 
 def test_an_empty_inbox_says_what_to_do(tmp_path: Path) -> None:
@@ -142,3 +144,49 @@ def test_a_pointer_without_a_url_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001-x-00000000.url").write_text("day.csv")
     with pytest.raises(SourceError, match="expected one URL"):
         entries(tmp_path)
+
+
+def test_order_goes_by_the_number_whatever_its_width(tmp_path: Path) -> None:
+    for name in ("9999-a-00000000.jsonl", "10000-b-00000000.jsonl", "0001-c-00000000.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    assert [name[:5] for name in boxes.names(tmp_path)] == ["0001-", "9999-", "10000"]
+    assert [name[:5] for name in boxes.names(tmp_path, "9999-a-00000000.jsonl")] == ["0001-", "9999-"]
+    assert [entry.batch for entry in entries(tmp_path)][-1] == "10000-b"
+
+
+def test_what_vanishes_or_grows_while_it_is_adopted(
+    tmp_path: Path, jsonl: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "gone.jsonl").symlink_to(tmp_path / "nothing")
+    grows = jsonl("inbox/grows.jsonl", [{"text": "a"}])
+    os.utime(grows, (1, 1))
+
+    def put_and_append(inbox: Path, source: str) -> Path:
+        entry = put(inbox, source)
+        with grows.open("a") as file:
+            file.write('{"text": "later"}\n')
+        return entry
+
+    monkeypatch.setattr("openautoglm.corpus.inbox.put", put_and_append)
+    (entry,) = boxes.adopt(inbox)
+    assert "later" not in entry.read_text()
+    assert "later" in grows.read_text()
+
+
+def test_the_same_folder_is_set_aside_twice(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        folder = tmp_path / "0001-bad"
+        folder.mkdir()
+        (folder / "train.jsonl").write_text(text)
+        left = boxes.set_aside(tmp_path, "0001-bad", "why")
+    assert (left / "train.jsonl").read_text() == "two"
+
+
+def test_nothing_is_staged_outside_the_inbox(tmp_path: Path) -> None:
+    """A mounted inbox is a file system of its own, and a rename does not cross from one to another."""
+    with boxes.incoming(tmp_path) as folder:
+        (folder / "half.jsonl").touch()
+        assert folder.parent == tmp_path
+        assert boxes.names(tmp_path) == []

@@ -168,7 +168,9 @@ def test_killed_anywhere_the_same_call_ends_it(inbox: Path, at: int, monkeypatch
     assert all(b"second" not in (inbox / name).read_bytes() for name in boxes.names(inbox))
     names = {name for record in records(inbox) for name in record.renamed}
     assert sorted(today(records(inbox), names)) == boxes.names(inbox)
-    assert not list(inbox.parent.glob(".inbox.*"))
+    assert not list(inbox.glob(".incoming.*"))
+    assert redact.still_there(inbox, hashed(["2", "a"]), INGEST) == {"a"}
+    assert all(record.renamed for record in records(inbox)), "none is left of which nothing came to pass"
 
 
 def test_the_ledger_follows(tmp_path: Path) -> None:
