@@ -26,7 +26,7 @@ from openautoglm.train.forget import keep_only
 
 PARAMS = ContinualParams(
     mode="analytic", features=48, replay_per_class=2, replay_choice="reservoir", replay_layers="all", penalty="none", penalty_weight=1.0, max_forgetting=0.05,
-    retrain_on_drift=False,
+    retrain_on_drift=False, thorough=False,
 )  # fmt: skip
 DOCUMENTS = [replace(d, batch=f"b{int(d.doc_id[1:]) % 4}") for d in toy_documents(train=96, valid=30)]
 

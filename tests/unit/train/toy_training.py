@@ -98,7 +98,7 @@ def toy_replay(**changes: Any) -> ContinualParams:
     }
     held = {"replay_layers": "all", "penalty": "none", "penalty_weight": 1.0}
     return ContinualParams.model_validate(
-        {**values, **held, "max_forgetting": 0.05, "retrain_on_drift": False, **changes}
+        {**values, **held, "max_forgetting": 0.05, "retrain_on_drift": False, "thorough": False, **changes}
     )
 
 
