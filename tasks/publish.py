@@ -42,7 +42,7 @@ def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     known = store.find(files_fingerprint(contents(root / ONNX)))
     if known and not gates.refusing(found):
         return put_back(store, known, root)
-    release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
+    release = _candidate(params, root, store, head, found, _facts(params, root, validation, evaluation))
     return write_result(root, release)
 
 
@@ -100,13 +100,14 @@ def _state(root: Path) -> Path:
     return folder
 
 
-def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(
+    params: Params, root: Path, validation: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> dict[str, Any]:
     """Where it all came from; no times, no paths, no run ids."""
     from importlib.metadata import version
 
     from openautoglm import __version__
     from openautoglm.files import fingerprint, load_json
-    from tasks.lineage import entries
 
     training, config = (
         load_json(root / "models/checkpoint/training.json"),
@@ -127,7 +128,7 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         },
         "data": {
             **{name: training.get(name) for name in names},
-            "entries": entries(params, root, params.ingest.through),
+            "entries": _entries(params, root, validation),
             "drift": _drift(root / "reports/drift.json"),
         },
         "params": params.model_dump(by_alias=True, mode="json"),
@@ -137,6 +138,15 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         "canary": load_json(root / ONNX / "canary.json"),
         "labels": sorted(config["label2id"]),
     }
+
+
+def _entries(params: Params, root: Path, validation: Mapping[str, Any]) -> list[str]:
+    """Entries of the inbox that the corpus was made of; what arrived since ingest read it was not learnt."""
+    from openautoglm.corpus.inbox import batch_name
+    from tasks.lineage import entries
+
+    read = {row["batch"] for row in validation["batches"]}
+    return [name for name in entries(params, root, params.ingest.through) if batch_name(name) in read]
 
 
 def _drift(path: Path) -> dict[str, Any] | None:

@@ -176,7 +176,7 @@ def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
         )
-    return [Entry(_batch_name(name), _source_of(name)) for name in names]
+    return [Entry(batch_name(name), _source_of(name)) for name in names]
 
 
 def _listed(inbox: str) -> list[str]:
@@ -208,7 +208,8 @@ def _is_batch(name: str) -> bool:
     return not name.startswith((".", "_")) and PurePosixPath(name).stem.lower() != "readme"
 
 
-def _batch_name(entry: str) -> str:
+def batch_name(entry: str) -> str:
+    """What an entry's rows are marked with, and reports call it: its name without hash and ending."""
     return _HASHED.sub("", stem_of(entry.removesuffix(".url")))
 
 
