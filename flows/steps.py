@@ -18,6 +18,7 @@ from flows.progress import training_shown
 from flows.server import OWNER
 from openautoglm.errors import AutoGLMError, Conflict
 from tasks.__main__ import run_stage
+from tasks.lineage import read_of_inbox
 from tasks.stage import How, ensure
 
 # our own mistakes do not go away by trying again
@@ -75,7 +76,8 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
 
 def bring_up_to_date(name: str, force: bool = False) -> How:
     """Run stage ``name`` where DVC says so, or in any case."""
-    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force)
+    reads = read_of_inbox if name == "ingest" else dict
+    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force, reads=reads)
 
 
 def is_transient(task: object, run: object, state: State[Any]) -> bool:

@@ -12,6 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# of a checkout, beside what DVC keeps
+LEDGER = Path(".autoglm/ledger.db")  # which batch is where, and who trains (loop/)
+PARENTS = Path(
+    ".autoglm/parents"
+)  # <id>/: releases written out beside the publisher, as often as they are needed
+
 
 def canonical_json(value: Any) -> bytes:
     """The one byte string of a JSON value: sorted keys, no spaces, UTF-8, NaN refused."""

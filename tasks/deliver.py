@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openautoglm.files import load_json, write_atomic
+from openautoglm.files import LEDGER, PARENTS, load_json, located, write_atomic
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
     from openautoglm.release import Release, ReleaseStore
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
-LEDGER = Path(".autoglm/ledger.db")
-PARENTS = Path(".autoglm/parents")  # releases written out beside the publisher
 REGISTERED = Path(".autoglm/registered")  # the last release that MLflow's registry was told of
 CHAIN = Path("reports/chain.html")
 
@@ -150,10 +148,10 @@ def deliver_now(params: Params, root: Path = Path()) -> None:
 
 
 def store_of(params: Params, root: Path = Path()) -> ReleaseStore:
+    """The store that the checkout ``root`` publishes to."""
     from openautoglm.release import ReleaseStore
 
-    store = params.publish.store
-    return ReleaseStore(store if "://" in store else str(root / store))
+    return ReleaseStore(located(root, params.publish.store))
 
 
 def put_back(store: ReleaseStore, release: Release, root: Path) -> Mapping[str, object]:

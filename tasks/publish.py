@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openautoglm.files import PARENTS
 from tasks.deliver import CANDIDATE, put_back, store_of, write_result
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _held(store: ReleaseStore, release: Release | None, root: Path) -> Path | No
 
 
 def _state(root: Path) -> Path:
-    folder = root / ".autoglm/parents"
+    folder = root / PARENTS
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from openautoglm.errors import AutoGLMError
 from openautoglm.files import fingerprint, load_json
-from openautoglm.params import Params
+from openautoglm.params import Params, flat
 from tasks.code_key import CODE_KEYS
 
 EXPERIMENT = "open-autoglm"
@@ -83,7 +83,7 @@ class _StageRun:
 
         section = self.params.model_dump(by_alias=True)[self.name]
         self.client.log_batch(
-            self.run, params=[Param(key, str(value)) for key, value in _flat(section).items()]
+            self.run, params=[Param(key, str(value)) for key, value in flat(section).items()]
         )
 
     def _fingerprints(self) -> dict[str, str]:
@@ -101,9 +101,9 @@ class _StageRun:
 
         now = int(time.time() * 1000)
         numbers = {
-            k: v for k, v in _flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)
+            k: v for k, v in flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)
         }
-        texts = {k: str(v)[:500] for k, v in _flat(facts).items() if k not in numbers}
+        texts = {k: str(v)[:500] for k, v in flat(facts).items() if k not in numbers}
         metrics = [Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
         if self.name == "train":
             metrics += [
@@ -306,13 +306,6 @@ def _history(path: Path) -> Iterator[tuple[str, float, int]]:
                     float(value),
                     int(row.get("step", 0)),
                 )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _key(name: str) -> str:

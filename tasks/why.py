@@ -13,6 +13,7 @@ from typing import Any
 
 from openautoglm.errors import UserError
 from openautoglm.files import save_json
+from openautoglm.params import flat
 from tasks import STAGES
 from tasks.code_key import CODE_KEYS, Project, code_key
 
@@ -81,7 +82,7 @@ def locked_entry(stage: str, root: Path = Path()) -> dict[str, Any]:
     if entry is None:
         return {}
     params = entry.get("params", {}).get("params.yaml", {})
-    return {"deps": {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}, "params": _flat(params)}
+    return {"deps": {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}, "params": flat(params)}
 
 
 def _reasons(raw: list[Any], entry: Mapping[str, Any]) -> list[str]:
@@ -139,10 +140,3 @@ def _told(stage: str, found: Mapping[str, list[str]]) -> list[str]:
     now, ran = found["would run"], found["ran"]
     lines = [f"{stage} would run:", *(f"  {reason}" for reason in now)] if now else [f"{stage} is up to date"]
     return lines + ([f"{stage} last ran:", *(f"  {reason}" for reason in ran)] if ran else [])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

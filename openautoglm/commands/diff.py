@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openautoglm.commands._store import megabytes, open_store
+from openautoglm.files import PARENTS
 
 if TYPE_CHECKING:
     from openautoglm.release import Release, ReleaseStore
@@ -56,7 +57,7 @@ def _layers(store: ReleaseStore, old: Release, new: Release, in_checkout: bool) 
     if old.weights.sha256 == new.weights.sha256:
         return []
     with TemporaryDirectory() as scratch:
-        kept = root() / ".autoglm/parents" if in_checkout else Path(scratch)
+        kept = root() / PARENTS if in_checkout else Path(scratch)
         kept.mkdir(parents=True, exist_ok=True)
         files = [materialise(store, one, kept / one.id) / one.weights.file for one in (old, new)]
         return compare(files[0], files[1])

@@ -15,11 +15,8 @@ import click
 
 from openautoglm.commands._checkout import root
 from openautoglm.errors import AutoGLMError
-from openautoglm.files import located
+from openautoglm.files import LEDGER, located
 from openautoglm.params import Params
-
-LEDGER = Path(".autoglm/ledger.db")
-
 
 FEW = 3  # reasons of a stage that are told
 

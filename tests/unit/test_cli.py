@@ -12,6 +12,8 @@ import pytest
 
 from openautoglm import cli
 from openautoglm.commands import _checkout
+from openautoglm.files import LEDGER
+from openautoglm.loop import hold
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = cli.Commands().list_commands(click.Context(cli.group))
@@ -145,6 +147,20 @@ def test_the_inbox_that_is_set_is_the_one_that_is_filled(
 
     assert leave("run", "--data", "a.jsonl", "--set", "ingest.inbox=other") == 0
     assert [path.name[:6] for path in (checkout / "other").iterdir()] == ["0001-a"]
+
+
+def test_params_and_inbox_are_not_changed_under_a_run(
+    checkout: Path, started: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "a.jsonl").write_text('{"id": "1", "text": "hello there", "label": "greeting"}\n')
+    before = (checkout / "params.yaml").read_bytes()
+    with hold(checkout / LEDGER, "nightly"):
+        for words in (("--set", "train.epochs=2"), ("--data", "a.jsonl")):
+            assert leave("run", *words) == 1
+            assert "nightly is training; try again later" in capsys.readouterr().err
+        assert leave("run", "--add", "a.jsonl") == 0, "a batch may arrive at any time"
+    assert (checkout / "params.yaml").read_bytes() == before
+    assert started == [("-m", "flows.pipeline")]
 
 
 def test_a_parent_that_was_given_is_kept(checkout: Path, started: list[tuple[str, ...]]) -> None:
