@@ -8,7 +8,6 @@ inbox/_aside/0004-bad-17c2a0f3.jsonl     set aside after it failed its checks; n
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ import fsspec
 
 from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
 from openautoglm.errors import SourceError
-from openautoglm.files import fingerprint, fsync_dir, sha256_file, write_atomic
+from openautoglm.files import fingerprint, fsync_dir, locked, sha256_file, write_atomic
 
 _NUMBERED = re.compile(r"^(\d{4,})-")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")
@@ -281,15 +280,3 @@ def _copy(source: str, to: Path) -> None:
 def beside(inbox: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=inbox.parent, prefix=f".{inbox.name}.") as folder:
         yield Path(folder)
-
-
-@contextmanager
-def locked(inbox: Path) -> Iterator[None]:
-    """One writer at a time. The lock is on the folder itself: a lock file in it would be one more thing to hash."""
-    inbox.mkdir(parents=True, exist_ok=True)
-    handle = os.open(inbox, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
