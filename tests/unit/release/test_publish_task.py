@@ -224,6 +224,20 @@ def test_taken_back_it_can_be_published_again(tmp_path: Path, params: Params) ->
     assert store.versions() == [1, 2]
 
 
+def test_taken_back_and_overtaken_it_is_built_anew(tmp_path: Path, params: Params) -> None:
+    publish(params, prepare(tmp_path))
+    stage(params, prepare(tmp_path, 1))
+    take_back(params, deliver(params, tmp_path), "the registry is down", tmp_path)
+    assert publish(params, prepare(tmp_path, 2))["version"] == 3
+    assert stage(params, prepare(tmp_path, 1))["version"] == 4
+    assert deliver(params, tmp_path).moved
+    store = ReleaseStore(tmp_path / "releases")
+    head = store.head()
+    assert head is not None
+    assert (head.version, head.fingerprint) == (4, store.get(2).fingerprint)
+    assert store.verify() == []
+
+
 def test_forced_and_dry(tmp_path: Path, params: Params) -> None:
     stage(params, prepare(tmp_path, refuse="accuracy"))
     store = ReleaseStore(tmp_path / "releases")
