@@ -34,6 +34,7 @@ LIBRARY = [
     "errors.py",
     "files.py",
     "params.py",
+    "processes.py",
     "cli.py",
     "commands",
     "corpus",
