@@ -90,16 +90,24 @@ def _was_forced(store: ReleaseStore, release: str) -> bool:
 def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     """What follows a publication: MLflow's registry, and the ledger. Where it fails, :func:`take_back` undoes the move.
 
+    A refused candidate becomes the registry's `challenger`; if MLflow cannot be told, a line says so.
+
     Raises:
         whatever MLflow or the disk raises.
     """
     from openautoglm.loop import Ledger
     from openautoglm.release.prune import prune_materialised
-    from tasks.tracking import register
+    from tasks.registry import register
+    from tasks.tracking import tried
 
-    if delivered.release is None or not (delivered.moved or _was_cut_short(delivered.release, root)):
-        if delivered.release is None or not (root / CHAIN).is_file():
-            draw_chain(params, root)  # a refused candidate is part of the history
+    if delivered.release is None:
+        if not recorded(root)["passed"]:  # a dry run leaves one that passed
+            tried(lambda: register(params, root))
+        draw_chain(params, root)  # a refused candidate is part of the history
+        return
+    if not (delivered.moved or _was_cut_short(delivered.release, root)):
+        if not (root / CHAIN).is_file():
+            draw_chain(params, root)
         return
     register(params, root)
     write_atomic(root / REGISTERED, delivered.release.encode())
