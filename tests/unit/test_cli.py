@@ -14,6 +14,8 @@ from openautoglm import cli
 from openautoglm.commands import _checkout
 from openautoglm.files import LEDGER
 from openautoglm.loop import hold
+from openautoglm.release import ReleaseStore
+from tests.unit.release.samples import publish_next
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = cli.Commands().list_commands(click.Context(cli.group))
@@ -199,6 +201,26 @@ def test_a_users_fault_is_exit_code_2(
     assert message in said
     assert "Traceback" not in said
     assert not started
+
+
+@pytest.mark.parametrize("words", [("pull", "--to", "params.yaml"), ("serve", "--to", "/dev/null/x")])
+def test_a_path_that_is_no_folder_is_one_line(
+    checkout: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    publish_next(ReleaseStore(checkout / "releases"), checkout, 0)
+    assert leave(*words) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"error: {words[-1]}")
+    assert said[0].endswith("Not a directory")
+
+
+def test_a_damaged_ledger_says_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (checkout / LEDGER).parent.mkdir()
+    (checkout / LEDGER).write_bytes(b"no database " * 1000)
+    assert leave("status") == 1
+    said = capsys.readouterr().err
+    assert "ledger.db: damaged: file is not a database; while no run is at work, move it away" in said
 
 
 def test_a_failing_program_hands_its_exit_code_on(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
