@@ -41,8 +41,9 @@ def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         *gates.not_worse_than_head(evaluation, head, params.train.parent, params.evaluate.margin),
     ]
     known = store.find(files_fingerprint(contents(root / ONNX)))
+    # what was taken back, while the channel went on, fits no more
     fits = known and (store.channels_of(known) or known.parent == (head.id if head else None))
-    if known and fits and not gates.refusing(found):  # else it was taken back, and the channel went on without it
+    if known and fits and not gates.refusing(found):
         return put_back(store, known, root)
     release = _candidate(params, root, store, head, found, _facts(params, root, validation, evaluation))
     return write_result(root, release)

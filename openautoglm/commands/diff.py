@@ -85,7 +85,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield "  share of changed weights" if told["layers"] else "  the weights are the same"
     for layer in told["layers"] or []:
         new = f", {layer['new']:,} of them new" if layer["new"] else ""
-        yield f"    {layer['name']:<28} {layer['share']:>7.2%} of {layer['numbers']:,}{new}"
+        gone = f"; {layer['gone']:,} are gone" if layer["gone"] else ""
+        yield f"    {layer['name']:<28} {layer['share']:>7.2%} of {layer['numbers']:,}{new}{gone}"
     for name in ("files_changed", "files_removed"):
         yield from _listed(name.replace("_", " "), told[name])
     share = f"{megabytes(told['sent'])} {told['kind']}, {told['full'] / max(told['sent'], 1):.1f}x under the full file"

@@ -80,6 +80,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "numbers": layer.size,
         "changed": layer.changed,
         "new": layer.new,
+        "gone": layer.gone,
         "share": share,
     }
 
