@@ -102,7 +102,7 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
 
     if delivered.release is None:
         if not recorded(root)["passed"]:  # a dry run leaves one that passed
-            tried(lambda: register(params, root))
+            tried(lambda: register(params, root, is_refused=True))
         draw_chain(params, root)  # a refused candidate is part of the history
         return
     if not (delivered.moved or _was_cut_short(delivered.release, root)):

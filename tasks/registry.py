@@ -18,8 +18,10 @@ from tasks.tracking import EXPERIMENT, SWITCH, client_of
 MODEL = "open-autoglm"
 
 
-def register(params: Params, root: Path) -> None:
+def register(params: Params, root: Path, is_refused: bool = False) -> None:
     """Registry and store agree: a version per candidate; `champion` is in service, `previous` was, `challenger` is refused.
+
+    ``is_refused``: the candidate is, though its content may be what is in service.
 
     Raises:
         MlflowException, OSError: MLflow is down or its disk full.
@@ -28,7 +30,7 @@ def register(params: Params, root: Path) -> None:
         return
     client, store = client_of(root.resolve()), store_of(params, root)
     record, head = recorded(root), store.head(params.publish.channel)
-    in_service = head is not None and head.fingerprint == record["fingerprint"]
+    in_service = not is_refused and head is not None and head.fingerprint == record["fingerprint"]
     version = _model_version(client, params, root, record, in_service)
     aliases = client.get_registered_model(MODEL).aliases
     champion = aliases.get("champion")
