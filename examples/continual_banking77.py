@@ -90,15 +90,16 @@ def fine_tune(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> Non
     train(job, out, out.with_suffix(".jsonl"))
 
 
-def with_replay(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> None:
-    if job.parent is None:
-        return fine_tune(job, params, seen, out)
-    replay.learn(job, params.continual, seen, out, out.with_suffix(".jsonl"))
+def replaying(**changes: object) -> Learn:
+    """Replay with some values of ``continual`` changed."""
 
+    def learn(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> None:
+        if job.parent is None:
+            return fine_tune(job, params, seen, out)
+        continual = params.continual.model_copy(update=changes)
+        replay.learn(job, continual, seen, out, out.with_suffix(".jsonl"))
 
-def naive(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> None:
-    none = params.continual.model_copy(update={"replay_per_class": 0})
-    with_replay(job, params.model_copy(update={"continual": none}), seen, out)
+    return learn
 
 
 def analytically(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> None:
@@ -106,11 +107,15 @@ def analytically(job: Job, params: Params, seen: tuple[str, ...], out: Path) -> 
 
 
 METHODS: dict[str, Learn] = {
-    "naive": naive,
-    "replay": with_replay,
+    "naive": replaying(replay_per_class=0),
+    "replay": replaying(),
     "analytic": analytically,
     "joint": fine_tune,
+    "replay-lora": replaying(replay_layers="lora:8"),
+    "replay-ewc": replaying(penalty="ewc", penalty_weight=1000.0),
+    "replay-lwf": replaying(penalty="lwf"),
 }
+DEFAULT = "naive,replay,analytic,joint"
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=7)
     parser.add_argument("--epochs", type=int, default=3, help="passes over a batch, or over all for joint")
     parser.add_argument("--backbone", help="another than train.backbone")
-    parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated")
+    parser.add_argument("--methods", default=DEFAULT, help=f"of {', '.join(METHODS)}")
     chosen = parser.parse_args()
     params = Params.load(ROOT / "params.yaml")
     settings = {"parent": None, **({"backbone": chosen.backbone} if chosen.backbone else {})}

@@ -19,25 +19,29 @@ from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import AutoGLMError, SourceError
 from openautoglm.loop import Lease, hold
-from openautoglm.params import Params
+from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
 from tasks.tracking import FLOW_RUN
 
+SCRATCH = Path(".autoglm/source")  # where `ingest.source` is fetched to
+
 
 @contextmanager
-def begin(may_be_empty: bool = False) -> Iterator[Lease]:
-    """Stand in the checkout, close dead runs, be the only one who trains, refresh the code keys.
+def begin(may_be_empty: bool = False, must_reach: bool = False) -> Iterator[Lease]:
+    """Stand in the checkout, close dead runs, be the only one who trains, take in what came, refresh the code keys.
 
     Raises:
-        SourceError: the inbox is empty, unless it ``may_be_empty``.
+        SourceError: the inbox is empty, unless it ``may_be_empty``; `ingest.source` is not there though we ``must_reach`` it.
     """
     os.chdir(ROOT)
     run = get_run_context().flow_run  # type: ignore[union-attr]
     for name in sign_in(run.id):
         print(f"closed {name}: its process is gone")
     with alone(run.name) as lease, tracked():
-        if not take_in() and not may_be_empty:
+        for fault in take_in(must_reach):
+            print(f"warning: {fault}")
+        if not entries(Params.load()) and not may_be_empty:
             raise SourceError(
                 "no batch in the inbox; give one with `autoglm run --data FILE`, or try the sample with `make run`"
             )
@@ -67,12 +71,34 @@ def alone(holder: str) -> Iterator[Lease]:
         yield lease
 
 
-def take_in() -> list[str]:
-    """Adopt what was dropped into the inbox; return all entries."""
-    params = Params.load()
-    for entry in boxes.adopt(Path(params.ingest.inbox)):
-        print(f"inbox: {entry.name} was dropped there")
-    return entries(params)
+def take_in(must_reach: bool = False) -> list[str]:
+    """Mirror `ingest.source` into the inbox, and adopt what was dropped there; returns what did not work, a line each.
+
+    Raises:
+        SourceError: the source cannot be reached, and we ``must_reach`` it.
+    """
+    ingest = Params.load().ingest
+    faults = mirrored(ingest, must_reach) if ingest.source else []
+    for entry in boxes.adopt(Path(ingest.inbox)):
+        print(f"inbox: {entry.name} was dropped there", flush=True)
+    return faults
+
+
+def mirrored(ingest: IngestParams, must_reach: bool) -> list[str]:
+    """Mirror `ingest.source` into the inbox; returns and raises as :func:`take_in`."""
+    from openautoglm.corpus.mirror import mirror
+
+    try:
+        found = mirror(str(ingest.source), Path(ingest.inbox), SCRATCH, ingest.columns)
+    except SourceError as error:
+        if must_reach:
+            raise
+        return [f"ingest.source: {error}; the inbox goes on without it"]
+    for name in found.taken:
+        print(f"inbox: {name} came from {ingest.source}", flush=True)
+    if found.failed and must_reach:
+        raise SourceError("; ".join(found.failed + found.refused))
+    return found.refused + found.failed
 
 
 def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:

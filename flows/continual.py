@@ -53,7 +53,7 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
             ledger = catch_up()
         last = ledger.get(Params.load().ingest.through or "")
         if last and last.state == "aside":
-            put_back()
+            put_back(lease)
         if told:
             draw_chain(Params.load())  # now the ledger knows how long it took
         ask_for(ledger.wanted())
@@ -94,11 +94,12 @@ def ask_for(wanted: Mapping[str, str]) -> None:
             emit_event(f"autoglm.{what}.wanted", {"prefect.resource.id": INBOX}, payload={"why": reason})
 
 
-def put_back() -> None:
+def put_back(lease: Lease) -> None:
     """After a batch was set aside: data, models and reports are again those of the batches that are left, from the cache."""
     if entries(Params.load()):
         pin_all()
         for stage in STAGES:
+            lease.check()
             bring_up_to_date(stage)
 
 

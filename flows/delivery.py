@@ -10,7 +10,7 @@ from prefect.states import State
 from prefect.tasks import exponential_backoff
 from prefect.transactions import Transaction, transaction
 
-from flows.steps import Step, bring_up_to_date, is_transient
+from flows.steps import Step, bring_up_to_date, is_transient, still_ours
 from openautoglm.params import Params
 from tasks.deliver import Delivered, deliver, is_stale, settle, take_back
 
@@ -35,6 +35,7 @@ def hand_over(candidate: Step | State[Step], fence: int, force: str, dry_run: bo
 
 @task(name="deliver", task_run_name="deliver", **OPTIONS)
 def move_pointer(candidate: Step | State[Step], fence: int, force: str, dry_run: bool) -> Delivered:
+    still_ours(fence)
     params = Params.load()
     if is_stale(params):  # the store moved on since the candidate was made
         bring_up_to_date("publish", force=True)

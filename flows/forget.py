@@ -23,33 +23,34 @@ from openautoglm.loop import Lease, Ledger
 from openautoglm.params import Params
 from openautoglm.release import Release
 from tasks.deliver import LEDGER, store_of
-from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out
+from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out, take_up
 from tasks.lineage import fine_tuned, forgotten, has_seen, head_of, pin_forget
 
 RESULT = Path(".autoglm/forget.json")
 
 
 @flow(name="forget", log_prints=True, persist_result=False)
-def forget(ids: str, reason: str, ignore_unknown: bool = False) -> str | None:
+def forget(ids: str = "", reason: str = "", ignore_unknown: bool = False, finish: bool = False) -> str | None:
     """Take documents out of inbox, model and caches, and publish what the gate lets pass.
 
-    Killed on the way, the same call again ends it.
+    Killed on the way, the same call again ends it, or one with `finish`.
 
     Args:
         ids: a file of ids, one a line or JSON Lines with `id`; it is not kept anywhere.
         reason: goes into the store's log.
         ignore_unknown: go on although some of the ids are in no batch.
+        finish: end what killed calls began; ids and reason are those that the inbox has on record.
 
     Raises:
         SourceError: ids that nobody knows, or that only their owner can take out; nothing has changed.
         NotPublished: a gate said no; the documents are out of everything else.
     """
-    wanted = read_ids(Path(ids))
+    wanted = frozenset() if finish else read_ids(Path(ids))
     with begin() as lease:
         params = Params.load()
-        request = take_out(params, wanted, reason, ignore_unknown)
-        if not request.record:
-            print("none of these ids is in the inbox: nothing to do")
+        request = take_up(params) if finish else take_out(params, wanted, reason, ignore_unknown)
+        if not request.records:
+            print("nothing was left to do" if finish else "none of these ids is in the inbox: nothing to do")
             return None
         print(f"{request.documents} rows taken out of {len(request.entries)} batches of the inbox")
         return _relearn(params, request, lease)
@@ -65,6 +66,7 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
         stages(lease.token)
     except NotPublished as error:  # dvc.lock names the new corpus all the same
         refusal = str(error)
+    lease.check()
     gone, after = purge(params), head_of(params)
     note(params, request, after.id if after and not refusal else None)
     told = {
@@ -74,6 +76,7 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
         "release": after.id if after and not refusal else None,
         "refused": refusal or None,
         "fine_tuned_on_them": seen_by,
+        "source": params.ingest.source,
         "aside": len(boxes.aside(Path(params.ingest.inbox))),
         **gone,
     }
@@ -120,6 +123,10 @@ def _say(told: dict[str, Any]) -> None:
         print(
             f"{told['aside']} batches lie set aside in the inbox's _aside, where nothing reads them: look there yourself"
         )
+    if told["source"]:
+        print(
+            f"{told['source']} may still have them: take them out there, a changed file would bring them back"
+        )
     for remote in told["remotes"]:
         print(
             f"remote {remote} still has them; `dvc gc --workspace --cloud --remote {remote}` takes them out"
@@ -129,8 +136,9 @@ def _say(told: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.forget", allow_abbrev=False)
-    parser.add_argument("ids", type=os.path.abspath)
-    parser.add_argument("--reason", required=True)
+    parser.add_argument("ids", type=os.path.abspath, nargs="?", default="")
+    parser.add_argument("--reason", default="")
     parser.add_argument("--ignore-unknown", action="store_true")
+    parser.add_argument("--finish", action="store_true")
     given = vars(parser.parse_args())
     sys.exit(shell(lambda: forget(**given)))

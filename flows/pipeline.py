@@ -22,14 +22,18 @@ publish = step("publish", retries=3)
 
 
 def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Step], str | None]:
-    """The seven stages in their order, then the gate; the release is that in service, None after a dry run."""
-    corpus = ingest()
-    clean = validate(corpus)
-    graphs = graph(clean)
-    checkpoint = train(clean, graphs)
-    exam = evaluate(graphs, checkpoint)
-    model = export(checkpoint)
-    candidate = publish(model, exam)
+    """The seven stages in their order, then the gate; the release is that in service, None after a dry run.
+
+    Raises:
+        LeaseLost: the training lease with the token ``fence`` is another run's by now; told before the next stage.
+    """
+    corpus = ingest(fence)
+    clean = validate(fence, corpus)
+    graphs = graph(fence, clean)
+    checkpoint = train(fence, clean, graphs)
+    exam = evaluate(fence, graphs, checkpoint)
+    model = export(fence, checkpoint)
+    candidate = publish(fence, model, exam)
     delivered = hand_over(candidate, fence, force, dry_run)
     return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered)
 
@@ -46,7 +50,7 @@ def pipeline(keep_parent: bool = False, dry_run: bool = False, force: str = "") 
     Raises:
         NotPublished: a gate said no.
     """
-    with begin() as lease:
+    with begin(must_reach=True) as lease:
         if not keep_parent:
             pin_all()
         _, release = stages(lease.token, force, dry_run)

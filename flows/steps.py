@@ -17,7 +17,9 @@ from prefect.tasks import exponential_backoff
 from flows.progress import training_shown
 from flows.server import OWNER
 from openautoglm.errors import AutoGLMError, Conflict
+from openautoglm.loop import Lease
 from tasks.__main__ import run_stage
+from tasks.deliver import LEDGER
 from tasks.lineage import read_of_inbox
 from tasks.stage import How, ensure
 
@@ -47,9 +49,13 @@ class Step:
 
 
 def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
-    """The task that brings stage ``name`` up to date. What DVC finds unchanged ends in a state named `Cached`."""
+    """The task that brings stage ``name`` up to date. What DVC finds unchanged ends in a state named `Cached`.
 
-    def body(*after: Step) -> Step | State[Step]:
+    Called with the run's fence and the steps before it; it raises LeaseLost where another run trains by now.
+    """
+
+    def body(fence: int, *after: Step) -> Step | State[Step]:
+        still_ours(fence)
         start = time.monotonic()
         with training_shown() if name == "train" else nullcontext():
             how = bring_up_to_date(name)
@@ -72,6 +78,11 @@ def step(name: str, *, retries: int = 2, hours: float = 1.0) -> Task[Any, Step]:
         persist_result=False,
         log_prints=True,
     )
+
+
+def still_ours(fence: int) -> None:
+    """Raises LeaseLost where the training lease with the token ``fence`` went to another run."""
+    Lease(LEDGER, fence, "this run").check()
 
 
 def bring_up_to_date(name: str, force: bool = False) -> How:

@@ -9,13 +9,11 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 
-from flows.begin import shell
+from flows.begin import shell, take_in
 from flows.continual import catch_up, continual
 from flows.retrain import retrain
 from flows.server import ROOT, SERVERS
-from openautoglm.corpus import inbox as boxes
 from openautoglm.loop import servers
 from openautoglm.params import Params
 
@@ -23,10 +21,15 @@ from openautoglm.params import Params
 def watch(every: float, once: bool = False) -> None:
     """Take what is pending whenever there is something; ``every``: seconds between looks."""
     os.chdir(ROOT)
-    print(f"watching {Params.load().ingest.inbox}/, every {every:g} s; Ctrl-C ends it", flush=True)
+    ingest = Params.load().ingest
+    place = f"{ingest.inbox}/ and {ingest.source}" if ingest.source else f"{ingest.inbox}/"
+    print(f"watching {place}, every {every:g} s; Ctrl-C ends it", flush=True)
+    told: list[str] = []
     while True:
-        boxes.adopt(Path(Params.load().ingest.inbox))
-        ledger = catch_up()
+        faults = take_in()
+        for fault in faults if faults != told else ():  # not again with every look
+            print(f"warning: {fault}", flush=True)
+        told, ledger = faults, catch_up()
         if any(not batch.is_done for batch in ledger.batches()):
             continual(why="autoglm watch")
         for what, why in ledger.wanted().items():

@@ -15,9 +15,7 @@ from typing import Any
 
 # of a checkout, beside what DVC keeps
 LEDGER = Path(".autoglm/ledger.db")  # which batch is where, and who trains (loop/)
-PARENTS = Path(
-    ".autoglm/parents"
-)  # <id>/: releases written out beside the publisher, as often as they are needed
+PARENTS = Path(".autoglm/parents")  # <id>/: releases written out beside the publisher
 
 
 def canonical_json(value: Any) -> bytes:

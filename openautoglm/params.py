@@ -38,6 +38,7 @@ class Columns(Section):
 
 class IngestParams(Section):
     inbox: str
+    source: str | None
     through: str | None
     columns: Columns
     valid_share: Share
@@ -49,6 +50,14 @@ class IngestParams(Section):
         if self.valid_share + self.test_share >= 1.0:
             raise ValueError(
                 f"valid_share + test_share must stay below 1, found {self.valid_share + self.test_share:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_source_needs_a_folder_to_come_into(self) -> IngestParams:
+        if self.source and "://" in self.inbox:
+            raise ValueError(
+                f"source comes into an inbox that is a folder, found {self.inbox}; name one, or set source to null"
             )
         return self
 
@@ -127,9 +136,20 @@ class ContinualParams(Section):
     features: Annotated[int, Field(ge=1, le=20_000)]
     replay_per_class: Annotated[int, Field(ge=0)]
     replay_choice: Literal["reservoir", "herding"]
-    replay_layers: Annotated[str, Field(pattern=r"^(all|top:[1-9][0-9]*)$")]
+    replay_layers: Annotated[str, Field(pattern=r"^(all|(top|lora):[1-9][0-9]*)$")]
+    penalty: Literal["none", "ewc", "lwf"]
+    penalty_weight: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
     max_forgetting: Share
+    thorough: bool
     retrain_on_drift: bool
+
+    @model_validator(mode="after")
+    def _ewc_needs_old_documents(self) -> ContinualParams:
+        if self.penalty == "ewc" and not self.replay_per_class:
+            raise ValueError(
+                "penalty: ewc needs old documents, found replay_per_class: 0; set it to 1 or more"
+            )
+        return self
 
 
 class EvaluateParams(Section):

@@ -39,7 +39,17 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     reader = Reader.of(checkpoint, cache)
     parent = Reader.of(Checkpoint.load(folder), cache) if folder else None
     (kept, kept_graphs), others = by_scope(corpus, graphs, params.evaluate.oos_label)
-    exam = sit(reader, parent, kept, kept_graphs, params.train.backbone, cache, params.train.seed)
+    light = checkpoint.training.get("head_only", False) and not params.continual.thorough
+    exam = sit(
+        reader,
+        parent,
+        kept,
+        kept_graphs,
+        params.train.backbone,
+        cache,
+        params.train.seed,
+        baselines=not light,
+    )
     scope = fit_scope(reader, kept, kept_graphs, params.evaluate.in_scope_share)
     validation = root / "reports/validation.json"
     drift = measure(

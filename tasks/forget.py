@@ -1,6 +1,6 @@
 """Documents out of everything that this checkout keeps: the inbox, what was learnt, caches, reports.
 
-Two halves, with a run of the pipeline between them: `take_out` changes the inbox, `purge` removes what is left of them
+Two halves, with a run of the pipeline between them: `take_out` (or `take_up`, after a kill) changes the inbox, `purge` removes what is left of them
 in caches, once DVC's lock no longer names it. Both may be done again, and again.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openautoglm.corpus.forgotten import Forgotten
     from openautoglm.params import Params
 
 TEXTS_IN = ("reports/data_docs", "reports/report.html")  # written anew by the stages; no outs of theirs
@@ -21,16 +22,14 @@ TEXTS_IN = ("reports/data_docs", "reports/report.html")  # written anew by the s
 
 @dataclass(frozen=True)
 class Request:
-    """documents: rows that went; entries: of the inbox, by the names that they had when they held them; record: the
-    fingerprint of the line that was left about them, "" where none of the ids was ever there.
+    """documents: rows that went; entries: of the inbox, by the names that they had when they held them; records: the
+    lines that were left about them, none where none of the ids was ever there.
     """
 
-    ids: frozenset[str]
-    reason: str
     documents: int
     unknown: tuple[str, ...]
     entries: frozenset[str]
-    record: str
+    records: tuple[Forgotten, ...]
 
 
 def read_ids(path: Path) -> frozenset[str]:
@@ -69,16 +68,13 @@ def take_out(
     """
     from openautoglm.corpus.forgotten import hashed, records
     from openautoglm.corpus.redact import look
-    from openautoglm.corpus.redact import take_out as redact
     from openautoglm.errors import SourceError
-    from openautoglm.loop import Ledger
-    from tasks.deliver import LEDGER
 
     if "://" in params.ingest.inbox:
         raise SourceError(
             f"ingest.inbox is {params.ingest.inbox}: take the documents out there, then autoglm run"
         )
-    inbox, digests = root / params.ingest.inbox, set(hashed(ids))
+    inbox = root / params.ingest.inbox
     known = {digest for record in records(inbox) for digest in record.ids}
     unknown = sorted(i for i in ids - look(inbox, ids, params.ingest)[1] if hashed([i])[0] not in known)
     if unknown and not ignore_unknown:
@@ -87,20 +83,45 @@ def take_out(
             f"{len(unknown)} of {len(ids)} ids are in no batch of the inbox: {shown}; nothing has changed; "
             "correct them, or give --ignore-unknown"
         )
+    return _taken_out(params, ids, frozenset(hashed(ids)), reason, tuple(unknown), root)
+
+
+def take_up(params: Params, root: Path = Path()) -> Request:
+    """What killed calls left to do; the record of the inbox says what they were asked for, so no ids are needed."""
+    from openautoglm.corpus.redact import still_there
+    from openautoglm.loop.forgetting import unfinished
+    from tasks.deliver import store_of
+
+    found = unfinished(root / params.ingest.inbox, store_of(params, root))
+    if not found:
+        return Request(0, (), frozenset(), ())
+    digests = frozenset(digest for record in found for digest in record.ids)
+    left = still_there(root / params.ingest.inbox, digests, params.ingest)
+    return _taken_out(params, left, digests, found[-1].reason, (), root)
+
+
+def _taken_out(
+    params: Params,
+    ids: frozenset[str],
+    digests: frozenset[str],
+    reason: str,
+    unknown: tuple[str, ...],
+    root: Path,
+) -> Request:
+    """Take ``ids`` out of the inbox and rename what held them in the ledger; ``digests``: of all that was asked for."""
+    from openautoglm.corpus.forgotten import records
+    from openautoglm.corpus.redact import take_out as redact
+    from openautoglm.loop import Ledger
+    from tasks.deliver import LEDGER
+
+    inbox, ledger = root / params.ingest.inbox, Ledger(root / LEDGER)
     taken = redact(inbox, ids, reason, params.ingest)
-    mine = [record for record in records(inbox) if digests & set(record.ids)]
-    ledger, renamed = Ledger(root / LEDGER), {k: v for record in mine for k, v in record.renamed.items()}
+    mine = tuple(record for record in records(inbox) if digests & set(record.ids))
+    renamed = {old: new for record in mine for old, new in record.renamed.items()}
     for old, new in renamed.items():
         ledger.rename(old, new)
-    last = mine[-1] if mine else None
-    return Request(
-        ids=ids,
-        reason=reason,
-        documents=taken.documents or (last.documents if last else 0),
-        unknown=tuple(unknown),
-        entries=frozenset(renamed),
-        record=last.fingerprint if last else "",
-    )
+    documents = taken.documents or (mine[-1].documents if mine else 0)
+    return Request(documents, unknown, frozenset(renamed), mine)
 
 
 def clear_reports(root: Path = Path()) -> None:
@@ -146,18 +167,19 @@ def _objects(folder: Path) -> int:
 
 
 def note(params: Params, request: Request, release: str | None, root: Path = Path()) -> None:
-    """Into the store's log: how many and why, no ids; once."""
+    """Into the store's log: how many and why, no ids; each record once."""
     from tasks.deliver import store_of
 
     store = store_of(params, root)
-    said = [entry for entry in store.log() if entry["kind"] == "forget" and entry["record"] == request.record]
-    if not said:
-        store.note(
-            "forget",
-            channel=params.publish.channel,
-            release=release,
-            documents=request.documents,
-            entries=len(request.entries),
-            why=request.reason,
-            record=request.record,
-        )
+    said = {entry["record"] for entry in store.log() if entry["kind"] == "forget"}
+    for record in request.records:
+        if record.fingerprint not in said:
+            store.note(
+                "forget",
+                channel=params.publish.channel,
+                release=release,
+                documents=record.documents,
+                entries=len(record.renamed),
+                why=record.reason,
+                record=record.fingerprint,
+            )

@@ -134,7 +134,8 @@ def _facts(
             "entries": _entries(params, root, validation),
             "drift": _drift(root / "reports/drift.json"),
         },
-        "params": params.model_dump(by_alias=True, mode="json"),
+        # where batches come from changes nothing in them
+        "params": params.model_dump(by_alias=True, mode="json", exclude={"ingest": {"source"}}),
         "dvc_lock": _dvc_lock(root / "dvc.lock"),
         "code": {"version": __version__, "keys": keys},
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -45,14 +45,14 @@ def inbox_of(folder: Path, values: Mapping[str, object] | None = None) -> Path:
 
 def check(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:
     """Raises UserError for what :func:`put` or :func:`change_params` would refuse, before either has done anything."""
-    from openautoglm.corpus import inbox
+    from openautoglm.corpus import first_look, inbox
 
     if sources:
         inbox_of(folder, values)
-    else:
-        with_values(folder / "params.yaml", values or {})
+    columns = with_values(folder / "params.yaml", values or {}).ingest.columns
     for source in sources:
         inbox.check(absolute(source))
+        first_look.look(absolute(source), columns)
 
 
 def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> str:

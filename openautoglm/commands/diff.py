@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from openautoglm.release import Release, ReleaseStore
     from openautoglm.release.layers import Layer
 
-FEW = 8  # classes, relations or settings that a terminal shows
+FEW = 8  # classes or settings that a terminal shows
+GRAPHS = 5  # counts of the graphs
 
 
 @click.command(epilog="Example: autoglm diff v000001 v000002 --html diff.html")
@@ -79,7 +80,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield from _listed(name.replace("_", " "), told[name])
     for name in ("batches_added", "batches_removed"):
         yield from _listed(name.replace("_", " "), told["data"][name])
-    yield from _numbers("graphs", told["graph"], "9,.0f", "+,.0f")
+    yield from _graphs(told["graph"])
     yield from _listed("settings", [f"{name} {a} -> {b}" for name, (a, b) in told["params"].items()])
     if told["layers"] is not None:
         yield "  share of changed weights" if told["layers"] else "  the weights are the same"
@@ -91,6 +92,16 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield from _listed(name.replace("_", " "), told[name])
     share = f"{megabytes(told['sent'])} {told['kind']}, {told['full'] / max(told['sent'], 1):.1f}x under the full file"
     yield f"  {'weights sent':<24} {share}"
+
+
+def _graphs(counts: Mapping[str, list[Any]]) -> Iterator[str]:
+    """The few counts that changed most, by their own size."""
+    from openautoglm.loop.comparison import largest_changes
+
+    names = largest_changes(counts)
+    yield from _numbers("graphs", {name: counts[name] for name in names[:GRAPHS]}, "9,.0f", "+,.0f")
+    if len(names) > GRAPHS:
+        yield f"    and {len(names) - GRAPHS} more: --json, --html FILE"
 
 
 def _numbers(title: str, rows: Mapping[str, list[Any]], form: str, change: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from openautoglm.commands._checkout import root
-from openautoglm.commands.status import batches, servers, trainer
+from openautoglm.commands.status import batches, servers, told_of_forget, trainer, unfinished
 from openautoglm.errors import AutoGLMError
 from openautoglm.loop import servers as lookup
 from openautoglm.params import Params
@@ -165,6 +165,16 @@ def _batches(folder: Path) -> str:
     return ", ".join([*told, f"training: {holder or 'nobody'}"])
 
 
+def _forget(folder: Path) -> str:
+    """Whether a killed `autoglm forget` left documents somewhere."""
+    left, training = unfinished(folder), trainer(folder)
+    if left is None:
+        return "nothing is left to be forgotten"
+    if training is None:
+        raise AutoGLMError(told_of_forget(left, training))
+    return told_of_forget(left, training)
+
+
 CHECKS: dict[str, Check] = {
     "python": _python,
     "packages": _packages,
@@ -175,4 +185,5 @@ CHECKS: dict[str, Check] = {
     "loop": _loop,
     "mlflow": _mlflow,
     "batches": _batches,
+    "forget": _forget,
 }

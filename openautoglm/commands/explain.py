@@ -15,6 +15,7 @@ from openautoglm.commands._answer import find_model, model_option
 @model_option
 def command(text: str, html: Path, model: str | None) -> None:
     """Answer one TEXT and draw what the model saw: its phrases, how they relate, and the likeliest labels."""
+    from openautoglm.commands.predict import shown
     from openautoglm.export.page import page
     from openautoglm.export.session import Session
     from openautoglm.files import write_atomic
@@ -23,4 +24,5 @@ def command(text: str, html: Path, model: str | None) -> None:
     answer = Session(asked.folder).predict([text], top=5)[0]
     write_atomic(html, page(answer, asked.name).encode())
     click.echo(asked.name, err=True)
-    click.echo(f"{html}: {answer.label} ({answer.probability:.1%}), {answer.graph!r}")
+    click.echo(shown(answer))
+    click.echo(f"\n{html} shows them drawn")

@@ -31,6 +31,9 @@ CODES = {"published": 0, "refused": 1, "aside": 2}
 def command(sources: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Put batches into the inbox: files, folders or URLs (JSONL, CSV, Parquet), and say that they are there.
 
+    A file that is empty or begins with nothing of its kind is refused with exit code 2; what is wrong further down
+    is for the run to find.
+
     Exit code with --wait: 0 published, 1 refused by a gate, 2 set aside for its data, or nobody took it.
     """
     folder = root()

@@ -35,6 +35,7 @@ def command(as_json: bool) -> None:
         "inbox": names(located(folder, params.ingest.inbox)),
         "batches": batches(folder),
         "training": trainer(folder),
+        "forget": unfinished(folder),
         "stages": _stages(folder),
         "servers": servers(folder),
     }
@@ -69,6 +70,24 @@ def trainer(folder: Path) -> str | None:
     return holder_of(folder / LEDGER) if (folder / LEDGER).is_file() else None
 
 
+def unfinished(folder: Path) -> dict[str, Any] | None:
+    """What a killed `autoglm forget` left: how many documents, since when, why, and the command that ends it."""
+    from openautoglm.commands._store import store_of
+    from openautoglm.loop.forgetting import FINISH, unfinished
+
+    inbox = Params.load(folder / "params.yaml").ingest.inbox
+    found = [] if "://" in inbox else unfinished(folder / inbox, store_of(folder)[0])
+    if not found:
+        return None
+    documents = sum(record.documents for record in found)
+    return {"documents": documents, "since": found[0].when, "why": found[0].reason, "finish": FINISH}
+
+
+def told_of_forget(left: Mapping[str, Any], training: object) -> str:
+    told = f"{left['documents']} documents, asked for at {left['since']}, are not out of everything yet"
+    return f"{told}; " + (f"wait for {training}, then " if training else "") + f"`{left['finish']}` ends it"
+
+
 def _told(found: Mapping[str, object]) -> list[str]:
     release, inbox, stages, live = found["release"], found["inbox"], found["stages"], found["servers"]
     assert isinstance(inbox, list)
@@ -79,6 +98,8 @@ def _told(found: Mapping[str, object]) -> list[str]:
         *_told_of_batches(found["batches"], inbox),
         f"training  {found['training'] or 'nobody'}",
     ]
+    if isinstance(left := found["forget"], dict):
+        lines.append(f"forget    {told_of_forget(left, found['training'])}")
     lines += _told_of_stages(stages)
     return lines + ([f"{name:<9} {url}" for name, url in live.items()] or ["servers   none; autoglm up"])
 

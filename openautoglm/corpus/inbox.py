@@ -46,10 +46,7 @@ def put(inbox: Path, source: str) -> Path:
     Raises:
         SourceError: nothing there, or nothing that can be read.
     """
-    name, digest = _named(source)
-    content = name[
-        name.rindex(f"-{digest}") :
-    ]  # with its ending: the same bytes as .csv and .tsv are two things
+    name, content = named(source)
     with locked(inbox):
         for entry in _visible(inbox):
             if entry.name.endswith(content):
@@ -75,12 +72,12 @@ def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
     Raises:
         SourceError: as :func:`put`, for any of them; nothing has changed then.
     """
-    named: dict[str, tuple[str, str]] = {}
+    wanted: dict[str, tuple[str, str]] = {}
     for source in sources:
-        name, digest = _named(source)
-        named.setdefault(name[name.rindex(f"-{digest}") :], (name, source))  # the same content is one batch
+        name, content = named(source)
+        wanted.setdefault(content, (name, source))  # the same content is one batch
     with locked(inbox), beside(inbox) as staged:
-        new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(named.values(), 1)}
+        new = {inbox / f"{n:04d}-{name}": source for n, (name, source) in enumerate(wanted.values(), 1)}
         missing = [entry for entry in new if not entry.exists()]
         for entry in missing:
             _copy(new[entry], staged / entry.name)
@@ -222,18 +219,19 @@ def _source_of(entry: str) -> str:
     return source
 
 
-def _named(source: str) -> tuple[str, str]:
-    """(``<stem>-<sha8><ending>``, sha8) by content; a URL's content is the URL."""
+def named(source: str) -> tuple[str, str]:
+    """(``<stem>-<sha8><ending>``, ``-<sha8><ending>``) by content; a URL's content is the URL.
+
+    With its ending: the same bytes as .csv and .tsv are two things.
+    """
     check(source)
     if is_url(source) and not source.startswith("file://"):
-        digest = fingerprint(source.encode())[:8]
-        return f"{_plain(stem_of(source.partition('?')[0]))}-{digest}.url", digest
-    path = _local(source)
-    digest = _digest(path)
-    if path.is_dir():
-        return f"{_plain(path.resolve().name)}-{digest}", digest
-    ending = path.name[len(stem_of(path.name)) :]
-    return f"{_plain(stem_of(path.name))}-{digest}{ending}", digest
+        stem, content = stem_of(source.partition("?")[0]), f"-{fingerprint(source.encode())[:8]}.url"
+    else:
+        path = _local(source)
+        stem = path.resolve().name if path.is_dir() else stem_of(path.name)
+        content = f"-{_digest(path)}{'' if path.is_dir() else path.name[len(stem) :]}"
+    return _plain(stem) + content, content
 
 
 def _digest(path: Path) -> str:

@@ -60,6 +60,12 @@ def look(inbox: Path, ids: Collection[str], params: IngestParams) -> tuple[dict[
     return holding, found
 
 
+def still_there(inbox: Path, digests: Collection[str], params: IngestParams) -> frozenset[str]:
+    """The ids in the inbox whose sha256 is one of ``digests``, as the record has them."""
+    ids = (doc_id for entry in boxes.entries(inbox) for doc_id in _ids(entry.source, entry.batch, params))
+    return frozenset(doc_id for doc_id in ids if hashed([doc_id])[0] in digests)
+
+
 def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParams) -> TakenOut:
     """Rewrite every entry that holds one of ``ids`` without it, and leave a record.
 
@@ -109,7 +115,10 @@ def _note(
     inbox: Path, reason: str, renamed: dict[str, str | None], documents: int, found: Collection[str]
 ) -> None:
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    write(inbox, [*records(inbox), Forgotten(when, reason, renamed, documents, hashed(found))])
+    new, earlier = Forgotten(when, reason, renamed, documents, hashed(found)), records(inbox)
+    if earlier and not earlier[-1].renamed and set(earlier[-1].ids) <= set(new.ids):
+        earlier.pop()  # a killed call's, of which nothing had come to pass
+    write(inbox, [*earlier, new])
 
 
 def _without(entry: Path, beside: Path, gone: set[str], params: IngestParams) -> str | None:

@@ -83,9 +83,21 @@ def verdict(measured: Measured, params: EvaluateParams) -> list[Gate]:
         _compared("parent_whole_exam", measured.parent_whole, params, f"{parent} on the whole exam", no_parent),
         _forgetting(measured, parent),
         _compared("graph", measured.text_only, params, "itself without the graph", "The model has no graph path."),
-        _compared("tfidf_svc", measured.tfidf_svc, params, "TF-IDF + linear SVC", kind="warning"),
-        _compared("frozen_lr", measured.frozen_lr, params, "frozen backbone + logistic regression", kind="warning"),
+        *_baselines(measured, params),
     ]  # fmt: skip
+
+
+def _baselines(measured: Measured, params: EvaluateParams) -> list[Gate]:
+    """Those who sat the exam: beside a new head alone nobody does."""
+    rivals = {
+        "tfidf_svc": (measured.tfidf_svc, "TF-IDF + linear SVC"),
+        "frozen_lr": (measured.frozen_lr, "frozen backbone + logistic regression"),
+    }
+    return [
+        _compared(name, found, params, other, kind="warning")
+        for name, (found, other) in rivals.items()
+        if found
+    ]
 
 
 def passed(gates: list[Gate]) -> bool:

@@ -55,6 +55,17 @@ def better_and_worse(classes: Mapping[str, Pair]) -> tuple[list[str], list[str]]
     return rose, [name for name in order if name not in set(rose)]
 
 
+def largest_changes(rows: Mapping[str, Pair]) -> list[str]:
+    """Names of ``rows``, the largest change first, relative to what it was; from nothing to something is the largest."""
+
+    def change(name: str) -> tuple[float, float]:
+        before, after = (value or 0.0 for value in rows[name])
+        moved = abs(after - before)
+        return (moved / abs(before) if before else float("inf")), moved
+
+    return sorted(rows, key=change, reverse=True)
+
+
 def _data(old: Release, new: Release) -> dict[str, Any]:
     before, after = old.facts.get("data") or {}, new.facts.get("data") or {}
     had, has = before.get("batches") or [], after.get("batches") or []

@@ -71,8 +71,12 @@ class Lifter:
         return self.store.folder / f"memory-{self.width - 1}-{self.seed}.safetensors"
 
 
-def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) -> dict[str, Any]:
+def learn(
+    job: Job, continual: ContinualParams, checkpoint: Path, report: Path, head_only: bool = True
+) -> dict[str, Any]:
     """Write ``checkpoint`` with an analytic head over all train documents, and ``report``; returns the facts.
+
+    ``head_only``: a release with the same body stands already, so that the light exam is enough.
 
     Raises:
         UserError: graphs of other documents, fewer than two labels.
@@ -95,6 +99,7 @@ def learn(job: Job, continual: ContinualParams, checkpoint: Path, report: Path) 
     epoch = {"epoch": 1, "step": 1, "train_loss": None, "valid_loss": loss, "valid_accuracy": accuracy}
     facts = {
         "mode": "analytic",
+        "head_only": head_only,
         "corpus": corpus.fingerprint,
         "graphs": graphs.fingerprint,
         "documents": len(train),
@@ -127,7 +132,8 @@ def refit(job: Job, continual: ContinualParams, checkpoint: Path, tuned: dict[st
     with TemporaryDirectory(dir=checkpoint.parent, prefix=".tuned.") as beside:
         features = Path(beside) / "checkpoint"
         checkpoint.rename(features)
-        learn(replace(job, parent=features), continual, checkpoint, Path(beside) / "report.jsonl")
+        report = Path(beside) / "report.jsonl"
+        learn(replace(job, parent=features), continual, checkpoint, report, head_only=False)
     return tuned
 
 

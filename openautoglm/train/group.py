@@ -29,6 +29,11 @@ class Group:
         dist.all_reduce(total)
         return [float(value) for value in total.tolist()]
 
+    def add(self, value: Tensor) -> None:
+        """In place, over all ranks."""
+        if self.world_size > 1:
+            dist.all_reduce(value)
+
     def gather(self, value: Tensor) -> Tensor:
         """[...] on each rank → [world_size, ...] on all of them."""
         if self.world_size == 1:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from openautoglm.files import fingerprint, fingerprint_dir, load_json, save_json
 from openautoglm.params import TrainParams
 
+VALUES = ("params", "layers", "hold", "key")  # the other fields of a job are paths
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What holds the new weights near the parent's: ``penalty`` none | ewc | lwf with its ``weight`` in the loss, and the
+    ids of the documents ``old`` that the parent learnt already."""
+
+    penalty: str = "none"
+    weight: float = 0.0
+    old: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class Job:
     """corpus: data/validated; graphs: data/graphs; parent: a release's folder, or none; runs: .autoglm/train;
-    code: the key of the code that trains (see the code stage), or none; layers: all, or top:N of the backbone.
+    code: the key of the code that trains (see the code stage), or none; layers: all, or top:N or lora:R of the backbone.
     """
 
     params: TrainParams
@@ -23,6 +35,7 @@ class Job:
     parent: Path | None = None
     code: Path | None = None
     layers: str = "all"
+    hold: Hold = Hold()
     key: str = ""
 
     def sealed(self) -> Job:
@@ -35,6 +48,7 @@ class Job:
             "parent": fingerprint_dir(self.parent) if self.parent else None,
             "code": code,
             "layers": self.layers,
+            "hold": asdict(self.hold),
         }
         return Job(**{**vars(self), "key": fingerprint(depends)})
 
@@ -50,13 +64,14 @@ class Job:
         return max(1, self.params.epochs // 2) if self.parent else self.params.epochs
 
     def save(self, path: Path) -> None:
-        paths = {name: value and str(value) for name, value in asdict(self).items() if name != "params"}
-        save_json(path, {**paths, "params": self.params.model_dump()})
+        paths = {name: value and str(value) for name, value in vars(self).items() if name not in VALUES}
+        values = {"layers": self.layers, "hold": asdict(self.hold), "key": self.key}
+        save_json(path, {**paths, **values, "params": self.params.model_dump()})
 
     @classmethod
     def load(cls, path: Path) -> Job:
         raw: dict[str, Any] = load_json(path)
-        named = {field.name: raw[field.name] for field in fields(cls)}
-        places = {n: v and Path(v) for n, v in named.items() if n not in ("params", "layers", "key")}
-        values = {"layers": raw["layers"], "key": raw["key"]}
-        return cls(**{**places, **values, "params": TrainParams.model_validate(raw["params"])})
+        paths = {name: value and Path(value) for name, value in raw.items() if name not in VALUES}
+        hold = Hold(**{**raw["hold"], "old": tuple(raw["hold"]["old"])})
+        params = TrainParams.model_validate(raw["params"])
+        return cls(**paths, params=params, layers=raw["layers"], hold=hold, key=raw["key"])

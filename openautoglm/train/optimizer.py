@@ -9,14 +9,18 @@ from torch import nn
 
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.params import TrainParams
+from openautoglm.train.lora import rank_of
 
 _LAYER = re.compile(r"^backbone\..*?\.?layers?\.(\d+)\.")
 
 
 def trains(name: str, layers: str, model: AutoGLMModel) -> bool:
-    """Whether the parameter ``name`` trains: all of them, or with ``top:N`` the last N backbone layers and the rest."""
+    """Whether the parameter ``name`` trains: all of them, or of the backbone's the last N layers (``top:N``) or
+    the adapters (``lora:R``)."""
     if layers == "all" or not name.startswith("backbone."):
         return True
+    if rank_of(layers):
+        return ".lora_" in name
     found = _LAYER.match(name)
     total = int(model.config.backbone_config["num_hidden_layers"])
     return found is not None and int(found[1]) >= total - int(layers.removeprefix("top:"))
@@ -29,7 +33,10 @@ def build_optimizer(model: AutoGLMModel, params: TrainParams) -> torch.optim.Ada
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        peak = params.learning_rate if name.startswith("backbone.") else params.head_learning_rate
+        pretrained = (
+            name.startswith("backbone.") and ".lora_" not in name
+        )  # an adapter starts at nothing, as a head does
+        peak = params.learning_rate if pretrained else params.head_learning_rate
         decays = parameter.ndim >= 2 and id(parameter) not in embeddings
         groups.setdefault((peak, params.weight_decay if decays else 0.0), []).append(parameter)
     return torch.optim.AdamW(

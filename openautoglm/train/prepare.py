@@ -17,7 +17,7 @@ from openautoglm.model.autoglm import AutoGLMModel, build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.encode import EncodedCorpus, encode
 from openautoglm.params import TrainParams
-from openautoglm.train.job import Job
+from openautoglm.train.job import Hold, Job
 
 SAME_IN_PARENT = ("graph_layers", "graph_size", "node_types", "edge_types")
 SAME_IN_BACKBONE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
@@ -42,7 +42,9 @@ class Prepared:
     train: Split
     valid: Split
     facts: dict[str, Any]  # about the data; deterministic
-    layers: str = "all"  # or top:N, the backbone layers that train
+    layers: str  # all, top:N or lora:R: what of the backbone trains
+    parent: Checkpoint | None
+    hold: Hold
 
 
 def prepare(job: Job) -> Prepared:
@@ -71,7 +73,7 @@ def prepare(job: Job) -> Prepared:
         "new_labels": sorted(set(labels) - set(parent.config.labels)) if parent else [],
         "parent": job.params.parent,
     }
-    return Prepared(model, tokenizer, splits[0], splits[1], facts, job.layers)
+    return Prepared(model, tokenizer, splits[0], splits[1], facts, job.layers, parent, job.hold)
 
 
 def load_documents(job: Job) -> tuple[Corpus, GraphBatch]:

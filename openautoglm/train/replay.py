@@ -25,7 +25,7 @@ from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import ContinualParams
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import Extractor, Whole, quantise
-from openautoglm.train.job import Job
+from openautoglm.train.job import Hold, Job
 from openautoglm.train.prepare import load_documents
 from openautoglm.train.run import train
 
@@ -77,9 +77,17 @@ def learn(
     folder = job.runs.parent / "replay"
     try:
         part = _written(job, corpus, graphs, rows, folder)
-        return train(replace(part, layers=continual.replay_layers).sealed(), checkpoint, report, more)
+        chosen = replace(part, layers=continual.replay_layers, hold=_hold(continual, buffer))
+        return train(chosen.sealed(), checkpoint, report, more)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hold(continual: ContinualParams, buffer: Buffer) -> Hold:
+    """What weighs nothing is left out, so that it costs nothing either."""
+    if continual.penalty == "none" or not continual.penalty_weight:
+        return Hold()
+    return Hold(continual.penalty, continual.penalty_weight, buffer.doc_ids)
 
 
 def balanced(corpus: Corpus, rows: Sequence[int], per_class: int, choice: Choice) -> list[int]:

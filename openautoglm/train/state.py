@@ -2,7 +2,7 @@
 
 .autoglm/train/<key>/
   step-000050/            model.safetensors, optimizer.safetensors, rng.safetensors, state.json; the newest two are kept
-  best-000112.safetensors weights of the best epoch so far; state.json says which one is meant
+  best-000112.safetensors weights of the best epoch so far, adapters merged; state.json says which one is meant
   metrics.jsonl           live, with times
   final/                  after success: model.safetensors (fp32 master), result.json; the rest is gone
 
@@ -59,7 +59,7 @@ def save_step(
     if not group.leads:
         return
     with fresh_dir(folder / f"step-{position.step:06d}") as step:
-        save_file(tensors(model), step / "model.safetensors")
+        save_file(plain(model.state_dict()), step / "model.safetensors")
         save_file(_optimizer_tensors(optimizer), step / "optimizer.safetensors")
         save_file({"torch": rng.cpu()}, step / "rng.safetensors")
         save_json(step / "state.json", {**asdict(position), "random": _other_rng()})
@@ -93,11 +93,11 @@ def best_file(folder: Path, step: int) -> Path:
     return folder / f"best-{step:06d}.safetensors"
 
 
-def save_best(folder: Path, step: int, model: torch.nn.Module) -> None:
+def save_best(folder: Path, step: int, weights: dict[str, Tensor]) -> None:
     path = best_file(folder, step)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    save_file(tensors(model), temporary)
+    save_file(plain(weights), temporary)
     temporary.replace(path)
 
 
@@ -129,8 +129,9 @@ def master(folder: Path) -> dict[str, Tensor]:
     return weights
 
 
-def tensors(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def plain(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As safetensors takes them."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
 
 
 def _prune(folder: Path) -> None:

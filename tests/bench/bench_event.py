@@ -1,4 +1,7 @@
-"""Event → the continual flow's first line, on the servers of `make up`: python -m tests.bench.bench_event [ROOT] [RUNS]
+"""Event → the continual flow's first line, on the servers of `make up`; left out where they do not run.
+
+    python -m tests.bench event
+    python -m tests.bench.bench_event ROOT RUNS        of another checkout
 
 Each event names a batch that is not there, so each run finds nothing new and changes nothing.
 """
@@ -15,17 +18,21 @@ from pathlib import Path
 from openautoglm.loop import servers
 
 
-def main(root: Path, runs: int) -> None:
+def run(root: Path = Path(), runs: int = 7) -> dict[str, object]:
+    """{what: {median s, worst s}}, or why it was left out."""
     api = servers.api_url(root)
     if api is None:
-        sys.exit("no Prefect server: make up")
+        return {"left out": "no Prefect server: make up"}
     if idle := servers.why_idle(api):
-        sys.exit(idle)
+        return {"left out": idle}
     rows = [measure(api) for _ in range(runs)]
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        told = " ".join(f"{value:.2f}" for value in values)
-        print(f"{name:<22} median {statistics.median(values):.2f} s, worst {max(values):.2f} s   ({told})")
+    return {
+        name: {
+            "median_s": statistics.median(row[name] for row in rows),
+            "worst_s": max(row[name] for row in rows),
+        }
+        for name in rows[0]
+    }
 
 
 def measure(api: str) -> dict[str, float]:
@@ -56,4 +63,4 @@ def measure(api: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    main(Path(words[0] if words else "."), int(words[1]) if len(words) > 1 else 7)
+    print(run(Path(words[0] if words else "."), int(words[1]) if len(words) > 1 else 7))

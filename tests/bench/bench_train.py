@@ -27,10 +27,10 @@ from openautoglm.params import Params
 from openautoglm.train import machine
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
-from openautoglm.train.loop import Run
 from openautoglm.train.optimizer import set_rates
 from openautoglm.train.prepare import prepare
 from openautoglm.train.sampler import BucketSampler
+from openautoglm.train.step import Run
 
 ROUNDS, STEPS, WARM = 3, 24, 4
 

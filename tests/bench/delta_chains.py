@@ -33,10 +33,10 @@ from openautoglm.model.encode import collate
 from openautoglm.params import Params
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
-from openautoglm.train.loop import Run
 from openautoglm.train.optimizer import build_optimizer, set_rates
 from openautoglm.train.prepare import prepare
 from openautoglm.train.sampler import in_length_order
+from openautoglm.train.step import Run
 
 HOME = Path(".benchmarks/delta")
 OLD, SLICE, RANK, BATCH = 0.60, 0.05, 8, 16
@@ -50,7 +50,7 @@ class Recipe:
 
     data: str | None = None
     backbone: str = "all-MiniLM-L6-v2"
-    first_steps: int = 700
+    first_steps: int = 1500
     steps: int = 100
     updates: int = 8
 

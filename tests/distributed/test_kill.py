@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toy_training import toy_documents, toy_job
+from toy_training import parent_of_toys, toy_documents, toy_job
 
 from openautoglm.files import load_json, sha256_file
 from openautoglm.train import state
-from openautoglm.train.job import Job
+from openautoglm.train.job import Hold, Job
 
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 TRAIN = (
@@ -32,8 +33,12 @@ def _start(folder: Path, code: str = TRAIN) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], env=ENV, stdout=subprocess.DEVNULL)
 
 
-def _job(folder: Path, **changes: object) -> Job:
-    job = toy_job(folder, toy_documents(), **changes)
+def _job(folder: Path, parent: Path | None = None, **changes: object) -> Job:
+    """With a ``parent``: adapters, held near it by the Fisher information of half of the documents."""
+    job = toy_job(folder, toy_documents(), parent_dir=parent, **changes)
+    if parent:
+        old = tuple(d.doc_id for d in toy_documents() if d.label != "apple")
+        job = replace(job, layers="lora:2", hold=Hold("ewc", 10.0, old)).sealed()
     job.save(folder / "job.json")
     return job
 
@@ -46,10 +51,12 @@ def _wait(condition: object, process: subprocess.Popen[bytes], seconds: float = 
         time.sleep(0.02)
 
 
-def test_killed_and_resumed_is_the_same_to_the_bit(tmp_path: Path) -> None:
-    undisturbed = _job(tmp_path / "a")
+@pytest.mark.parametrize("held", [False, True])
+def test_killed_and_resumed_is_the_same_to_the_bit(tmp_path: Path, held: bool) -> None:
+    parent, epochs = (parent_of_toys(tmp_path / "parent"), 4) if held else (None, 2)
+    undisturbed = _job(tmp_path / "a", parent, epochs=epochs)
     beside = _start(tmp_path / "a")
-    job = _job(tmp_path / "b")
+    job = _job(tmp_path / "b", parent, epochs=epochs)
     process = _start(tmp_path / "b", SLOWLY + TRAIN)
     _wait(lambda: len(state.steps(job.state)) >= 2, process)
     process.send_signal(signal.SIGKILL)
@@ -65,11 +72,13 @@ def test_killed_and_resumed_is_the_same_to_the_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_one_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_two_ranks_one_is_killed(tmp_path: Path, held: bool) -> None:
     """One restart from the last checkpoint, the weights of the undisturbed run, and nobody left behind."""
-    undisturbed = _job(tmp_path / "a", world_size=2)
+    parent, epochs = (parent_of_toys(tmp_path / "parent"), 4) if held else (None, 2)
+    undisturbed = _job(tmp_path / "a", parent, epochs=epochs, world_size=2)
     assert _start(tmp_path / "a").wait(timeout=120) == 0
-    job = _job(tmp_path / "b", world_size=2)
+    job = _job(tmp_path / "b", parent, epochs=epochs, world_size=2)
     process = _start(tmp_path / "b")
     _wait(lambda: state.steps(job.state), process, 90)
     victims = _ranks(job)

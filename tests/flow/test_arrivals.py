@@ -54,7 +54,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[T
 
 
 def test_an_event_from_another_process_publishes_and_the_times_are_told(served: ToyProject) -> None:
-    (served.root / "today.jsonl").write_text("three\n")
+    (served.root / "today.jsonl").write_text('{"text": "three"}\n')
     said = served.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", "--timeout", "150")
 
     assert "published as v000002" in said, (served.root / "runner.log").read_text()
@@ -87,7 +87,7 @@ def test_a_killed_child_is_crashed_at_once_and_its_batch_is_taken_by_the_next(
 
 def test_nobody_to_take_it_is_exit_code_2_and_one_line(toy: ToyProject) -> None:
     toy.api_url = ""
-    (toy.root / "today.jsonl").write_text("three\n")
+    (toy.root / "today.jsonl").write_text('{"text": "three"}\n')
     said = toy.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", code=2, PREFECT_HOME=str(toy.root / "home"))
 
     assert said.splitlines()[-1].startswith("error: nobody is there to take 0002-today-")

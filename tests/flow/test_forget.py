@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,45 @@ def test_killed_before_the_caches_are_cleared_the_same_command_ends_it(two: ToyP
     assert holding(two, "text of b1") == []
     assert [entry["kind"] for entry in log_of(two)] == ["publish"] * 3 + ["forget"]
     assert log_of(two)[-1]["documents"] == 2
+
+
+# flows.forget in a process that kills itself as it enters the function named by its first argument
+MORTAL = """
+import importlib, os, signal, sys
+where, _, name = sys.argv[1].partition(":")
+setattr(importlib.import_module(where), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+from flows import forget
+from flows.begin import shell
+sys.exit(shell(lambda: forget.forget(os.path.abspath("ids"), "asked for")))
+"""
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "openautoglm.corpus.inbox:exchange",
+        "flows.forget:stages",
+        pytest.param("flows.forget:note", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_on_the_way_it_is_told_and_finished_without_the_ids(two: ToyProject, point: str) -> None:
+    two.run(sys.executable, "-c", MORTAL, point, code=-signal.SIGKILL)
+    (two.root / "ids").unlink()
+    (two.root / "constraints.txt").touch()  # which doctor reads
+    told = json.loads(two.run(*CLI, "status", "--json"))["forget"]
+    assert (told["documents"], told["why"], told["finish"]) == (2, "asked for", "autoglm forget --finish")
+    rows = {row["check"]: row for row in json.loads(two.run(*CLI, "doctor", "--json", code=1))}
+    assert not rows["forget"]["ok"]
+    assert "2 documents, asked for at" in rows["forget"]["found"]
+    assert "`autoglm forget --finish` ends it" in rows["forget"]["found"]
+
+    two.run(*CLI, "forget", "--finish")
+    assert "\nforget " not in two.run(*CLI, "status")
+    assert holding(two, "text of b1") == []
+    assert holding(two, "text of b2") != []
+    assert not list(two.root.glob(".inbox.*"))
+    assert [entry["kind"] for entry in log_of(two)] == ["publish"] * 3 + ["forget"]
+    assert (log_of(two)[-1]["documents"], log_of(two)[-1]["release"][:7]) == (2, "v000003")
 
 
 def test_a_refused_release_is_told_and_the_rest_is_done(two: ToyProject) -> None:

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from project import ToyProject
 
 from openautoglm.errors import Conflict
 from openautoglm.loop import LeaseLost, hold
+from openautoglm.loop.database import writing
 from openautoglm.loop.lease import holder_of
 from openautoglm.release import ReleaseStore
 from tests.unit.release.samples import candidate, publish_next
 
+LEDGER = ".autoglm/ledger.db"
 ROOT = Path(__file__).parents[2]
 # holds the lease, publishes when told to, and says what became of it
 HOLDER = """
@@ -91,3 +94,28 @@ def test_the_fence_holds_where_the_pointer_did_not_move_on(tmp_path: Path, store
     with pytest.raises(Conflict, match="later training lease"):
         store.publish(second, fence=6)
     assert later.parent == store.head().id  # type: ignore[union-attr]
+
+
+def test_a_run_that_lost_its_lease_stops_before_its_next_stage(
+    toy: ToyProject, eventually: Eventually
+) -> None:
+    (toy.root / "fault").write_text("slow")  # the toy's ingest waits as long as this says so
+    run = toy.start(sys.executable, "-m", "flows.pipeline")
+    eventually(lambda: _at_ingest(toy), 90)
+    with writing(toy.root / LEDGER) as database:  # as if it had slept for longer than its lease lasts
+        database.execute("UPDATE lease SET until = 0")
+    with hold(toy.root / LEDGER, "another run"):
+        (toy.root / "fault").unlink()
+        said, _ = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert said.splitlines()[-1].startswith("error: the training lease went from this run to another run")
+    assert (toy.root / "data/corpus").is_dir(), "the stage that it was at ended"
+    assert not (toy.root / "data/validated").exists()
+    assert not (toy.root / "releases").exists()
+
+
+def _at_ingest(toy: ToyProject) -> bool:
+    """Whether DVC keeps others away from what ingest writes."""
+    path = toy.root / ".dvc/tmp/rwlock"
+    return path.is_file() and "data/corpus" in path.read_text()

@@ -142,6 +142,25 @@ def test_a_fault_anywhere_changes_nothing(
     assert not started
 
 
+@pytest.mark.parametrize("data", ["", "<html>\n"])
+@pytest.mark.parametrize("words", [("ingest",), ("run", "--add"), ("run", "--data")])
+def test_a_file_that_is_no_batch_stays_out(
+    checkout: Path,
+    started: list[tuple[str, ...]],
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    data: str,
+) -> None:
+    (checkout / "bad.jsonl").write_text(data)
+    (checkout / "good.jsonl").write_text('{"text": "hello there", "label": "greeting"}\n')
+
+    assert leave(*words, "good.jsonl", *(() if words == ("ingest",) else words[1:]), "bad.jsonl") == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: {checkout}/bad.jsonl: ")
+    assert not (checkout / "inbox").exists()
+    assert not started
+
+
 def test_the_inbox_that_is_set_is_the_one_that_is_filled(
     checkout: Path, started: list[tuple[str, ...]]
 ) -> None:
@@ -265,6 +284,8 @@ def test_a_command_starts_its_program(
         (("run", "--force", "--reason", "x", "--dry-run"), "give one of them"),
         (("forget", "--ids", "nowhere", "--reason", "x"), "nowhere: not found"),
         (("forget", "--ids", "params.yaml", "--reason", " "), "needs a reason"),
+        (("forget", "--reason", "x"), "which documents?"),
+        (("forget", "--finish", "--reason", "x"), "give it alone"),
     ],
 )
 def test_what_needs_a_reason_or_a_file_says_so(

@@ -17,6 +17,7 @@ from openautoglm.corpus import Corpus, Document
 from openautoglm.files import load_json
 from openautoglm.params import Params
 from openautoglm.release.candidate import contents
+from tasks.evaluate import evaluate
 from tasks.export import export
 from tasks.graph import graph
 from tasks.train import train
@@ -34,7 +35,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def toy_params(mode: str, parent: str | None) -> Params:
+def toy_params(mode: str, parent: str | None, **changes: dict[str, Any]) -> Params:
     import yaml
 
     raw: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -43,6 +44,8 @@ def toy_params(mode: str, parent: str | None) -> Params:
     raw["train"] |= {"batch_size": 8, "precision": "fp32", "learning_rate": 1e-3, "head_learning_rate": 1e-1}
     raw["continual"] |= {"mode": mode, "features": 64}
     raw["export"] |= {"int8": False}
+    for section, values in changes.items():
+        raw[section] |= values
     return Params.parse(raw)
 
 
@@ -81,6 +84,29 @@ def test_every_order_of_batches_ends_in_the_same_release(first: Path, tmp_path: 
     assert load_json(at_once / "config.json")["adapter"] == "analytic"
     assert contents(first)["vocabulary.json"] == ends[0]["vocabulary.json"]
     assert contents(first)["canary.json"] != ends[0]["canary.json"]
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_new_head_alone_is_a_light_release(first: Path, tmp_path: Path, thorough: bool) -> None:
+    run(tmp_path, of("b1", "b2"), "analytic", first, tmp_path / "v2")
+    params = toy_params(
+        "analytic",
+        "v000001-0123456789ab",
+        continual={"thorough": thorough},
+        export={"int8": True},
+        evaluate={"min_accuracy": 0.0, "max_ece": 1.0},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.parent.parent_dir", lambda params, root: first)
+        patch.setattr("tasks.parent.parent_batches", lambda params, root: ["b1"])
+        evaluate(params, tmp_path)
+        export(params, tmp_path)
+    found = load_json(tmp_path / "reports/evaluation.json")
+    names = {gate["name"] for gate in found["gates"]}
+    assert ("frozen_lr" in names) == ("tfidf_svc_accuracy" in found["metrics"]) == thorough
+    assert any("continual.thorough" in note for note in found["notes"]) == (not thorough)
+    assert {"parent_known_classes", "forgetting", "calibration"} <= names
+    assert (tmp_path / "models/int8/model.onnx").exists() == thorough
 
 
 def test_replay_goes_through_the_stage(first: Path, tmp_path: Path) -> None:

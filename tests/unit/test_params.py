@@ -13,14 +13,15 @@ from openautoglm.params import Params, set_values
 from tasks import STAGES
 
 SOURCE = Path(__file__).resolve().parents[2] / "params.yaml"
-KNOBS = 67  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
+KNOBS = 71  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The real file, with values that do not move when somebody tunes the defaults."""
     copy = tmp_path / "params.yaml"
-    copy.write_text(re.sub(r"^  epochs: \d+ ", "  epochs: 4 ", SOURCE.read_text(), flags=re.M))
+    text = re.sub(r"^  epochs: \d+ ", "  epochs: 4 ", SOURCE.read_text(), flags=re.M)
+    copy.write_text(re.sub(r"^  source: null ", "  source: far ", text, flags=re.M))
     return copy
 
 
@@ -43,6 +44,7 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  valid_share: 0.10", "  valid_share: 0.90", "must stay below 1"),
         ("  grid: null", "  grid: 1.0", "grid needs weights: fp32, found bf16"),
         ("  parser: fast", "  parser: spacy", "needs spacy_model"),
+        ("  inbox: inbox", "  inbox: s3://b/in", "source comes into an inbox that is a folder"),
         ("ingest:", "ingest: [", "not valid YAML"),
         ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
         ("  epochs: 4", "  epochs: *four", "line {line}: found undefined alias 'four'"),

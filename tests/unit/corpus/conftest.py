@@ -18,6 +18,7 @@ def ingest_params() -> IngestParams:
     return IngestParams.model_validate(
         {
             "inbox": "inbox",
+            "source": None,
             "through": None,
             "columns": {"id": "id", "text": "text", "label": "label", "split": "split"},
             "valid_share": 0.1,

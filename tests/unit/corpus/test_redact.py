@@ -163,6 +163,8 @@ def test_killed_anywhere_the_same_call_ends_it(inbox: Path, at: int, monkeypatch
     names = {name for record in records(inbox) for name in record.renamed}
     assert sorted(today(records(inbox), names)) == boxes.names(inbox)
     assert not list(inbox.parent.glob(".inbox.*"))
+    assert redact.still_there(inbox, hashed(["2", "a"]), INGEST) == {"a"}
+    assert all(record.renamed for record in records(inbox)), "none is left of which nothing came to pass"
 
 
 def test_the_ledger_follows(tmp_path: Path) -> None:

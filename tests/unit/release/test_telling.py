@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from openautoglm.commands import diff, versions
-from openautoglm.loop.comparison import better_and_worse, compare
+from openautoglm.loop.comparison import better_and_worse, compare, largest_changes
 from openautoglm.release import ReleaseStore
 from openautoglm.release.layers import Layer, layer_of
 from openautoglm.release.layers import compare as compare_layers
@@ -61,6 +61,27 @@ def test_diff_says_what_was_lost(store: ReleaseStore, tmp_path: Path) -> None:
     assert "recall fell" in text
     said(diff.command, "1", "2", "--store", store.url, "--html", str(tmp_path / "diff.html"))
     assert "Which weights changed" in (tmp_path / "diff.html").read_text()
+
+
+def test_diff_shows_the_five_largest_changes_of_the_graphs() -> None:
+    counts = {
+        "documents": [100, 150],
+        "same half": [10, 15],
+        "new": [None, 3],
+        "gone": [4, None],
+        "halved": [8, 4],
+    }
+    counts |= {"hardly": [10_000, 10_001], "a bit": [100, 110]}
+    order = ["new", "gone", "documents", "same half", "halved", "a bit", "hardly"]
+    shown = list(diff._graphs(counts))
+
+    assert largest_changes(counts)[:2] == order[:2]
+    assert set(largest_changes(counts)[2:5]) == set(order[2:5])
+    assert largest_changes(counts)[5:] == order[5:]
+    assert len(shown) == 1 + 5 + 1
+    assert shown[-1] == "    and 2 more: --json, --html FILE"
+    assert "hardly" not in "".join(shown)
+    assert list(diff._graphs({})) == []
 
 
 def test_diff_from_the_manifests_alone(store: ReleaseStore) -> None:

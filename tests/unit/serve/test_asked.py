@@ -58,6 +58,10 @@ def test_the_page_says_who_answered(
     done = CliRunner().invoke(explain.command, [TEXT, "--html", str(page)], catch_exceptions=False)
     assert done.stderr == f"{releases[0].id}\n"
     assert releases[0].id in page.read_text()
+    assert "phrases" in done.stdout
+    assert "%" in done.stdout
+    assert f"{page} shows them drawn" in done.stdout
+    assert "SemanticGraph(" not in done.stdout
 
 
 def test_nothing_to_ask(

@@ -25,7 +25,7 @@ from openautoglm.train.features import Extractor
 from openautoglm.train.forget import keep_only
 
 PARAMS = ContinualParams(
-    mode="analytic", features=48, replay_per_class=2, replay_choice="reservoir", replay_layers="all", max_forgetting=0.05,
+    mode="analytic", features=48, replay_per_class=2, replay_choice="reservoir", replay_layers="all", penalty="none", penalty_weight=1.0, max_forgetting=0.05,
     retrain_on_drift=False,
 )  # fmt: skip
 DOCUMENTS = [replace(d, batch=f"b{int(d.doc_id[1:]) % 4}") for d in toy_documents(train=96, valid=30)]

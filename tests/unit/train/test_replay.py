@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_training import toy_documents, toy_job
+from toy_training import toy_documents, toy_job, toy_replay
 
 from openautoglm.corpus import Corpus
 from openautoglm.files import load_json, sha256_file
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
-from openautoglm.params import ContinualParams
 from openautoglm.train.optimizer import trains
 from openautoglm.train.replay import Buffer, balanced, by_hash, herd, learn
 from openautoglm.train.run import train
@@ -37,16 +36,9 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def params(**changes: object) -> ContinualParams:
-    values = {"mode": "replay", "features": 16, "replay_per_class": 3, "replay_choice": "reservoir"}
-    return ContinualParams.model_validate(
-        {**values, "replay_layers": "all", "max_forgetting": 0.05, "retrain_on_drift": False, **changes}
-    )
-
-
 def run(folder: Path, parent: Path, **changes: object) -> Checkpoint:
     job = toy_job(folder, DOCUMENTS, parent_dir=parent, epochs=2)
-    learn(job, params(**changes), {"old"}, folder / "out", folder / "out.jsonl")
+    learn(job, toy_replay(**changes), {"old"}, folder / "out", folder / "out.jsonl")
     return Checkpoint.load(folder / "out")
 
 

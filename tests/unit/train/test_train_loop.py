@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import toy_documents, toy_job
+from toy_training import stopped_and_resumed, toy_documents, toy_job
 
 from openautoglm.errors import ParamsError, TrainingFailed, UserError
 from openautoglm.files import fingerprint_dir, load_json, sha256_file
@@ -147,20 +147,7 @@ def test_resumes_to_the_same_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     whole = toy_job(tmp_path / "whole", documents)
     loop.fit(whole)
     job = toy_job(tmp_path / "stopped", documents)
-    saved = state.save_step
-    stops = iter([3, 6, 9, 12])
-
-    def save_and_stop(folder: Path, position: state.Position, *rest: object) -> None:
-        saved(folder, position, *rest)  # type: ignore[arg-type]
-        if position.step == next(stops, None):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(state, "save_step", save_and_stop)
-    for _ in range(4):
-        with pytest.raises(KeyboardInterrupt):
-            loop.fit(job)
-        assert len(state.steps(job.state)) <= state.KEPT
-    loop.fit(job)
+    stopped_and_resumed(job, monkeypatch)
     files = [run.state / "final/model.safetensors" for run in (whole, job)]
     assert sha256_file(files[0]) == sha256_file(files[1])
     results = [load_json(run.state / "final/result.json") for run in (whole, job)]

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from openautoglm.corpus import Corpus, Document
 from openautoglm.graph import Edge, GraphBatch, Node, SemanticGraph
-from openautoglm.params import Params, TrainParams
+from openautoglm.params import ContinualParams, Params, TrainParams
+from openautoglm.train import loop, state
 from openautoglm.train.job import Job
+from openautoglm.train.run import train
 
 WORDS = {"apple": "fruit plum pear", "train": "station track ticket", "money": "bank card refund"}
 FILLER = [
@@ -84,3 +87,41 @@ def toy_job(folder: Path, documents: list[Document] | None = None, **changes: An
     graphs.save(folder / "graphs")
     params = toy_params(**changes)
     return Job(params, folder / "corpus", folder / "graphs", folder / "runs", parent).sealed()
+
+
+def toy_replay(**changes: Any) -> ContinualParams:
+    values: dict[str, Any] = {
+        "mode": "replay",
+        "features": 16,
+        "replay_per_class": 3,
+        "replay_choice": "reservoir",
+    }
+    held = {"replay_layers": "all", "penalty": "none", "penalty_weight": 1.0}
+    return ContinualParams.model_validate(
+        {**values, **held, "max_forgetting": 0.05, "retrain_on_drift": False, **changes}
+    )
+
+
+def parent_of_toys(folder: Path) -> Path:
+    """A checkpoint that knows every class but the apples."""
+    old = [d for d in toy_documents() if d.label != "apple"]
+    train(toy_job(folder, old, epochs=2), folder / "out", folder / "out.jsonl")
+    return folder / "out"
+
+
+def stopped_and_resumed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit ``job``, stopped after each of its training checkpoints."""
+    saved, stops = state.save_step, iter([3, 6, 9, 12])
+
+    def save_and_stop(folder: Path, position: state.Position, *rest: Any) -> None:
+        saved(folder, position, *rest)
+        if position.step == next(stops, None):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(state, "save_step", save_and_stop)
+    steps = job.epochs * -(-48 // job.params.batch_size)
+    for _ in range(min(steps // 3, 4)):
+        with pytest.raises(KeyboardInterrupt):
+            loop.fit(job)
+        assert len(state.steps(job.state)) <= state.KEPT
+    loop.fit(job)
