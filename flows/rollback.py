@@ -9,7 +9,8 @@ from prefect import flow
 from flows.server import ROOT
 from openautoglm.params import Params
 from tasks.deliver import store_of
-from tasks.tracking import champion
+from tasks.registry import champion
+from tasks.tracking import tried
 
 
 @flow(name="rollback", log_prints=True, persist_result=False)
@@ -23,6 +24,6 @@ def rollback(reason: str, to: str = "") -> str:
     os.chdir(ROOT)
     params = Params.load()
     release = store_of(params).rollback(to or None, params.publish.channel, reason)
-    champion(params, ROOT)
+    tried(lambda: champion(params, ROOT))  # the pointer has moved: a retry would move it once more
     print(f"{params.publish.channel} is at {release.id}")
     return release.id

@@ -31,20 +31,26 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.engine import handle_engine_signals
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Pending
 
 from flows.reaper import close_dead, crash, label
-from flows.server import ROOT, end_with_parent
+from flows.server import ROOT
+from openautoglm.processes import end_with_parent
 
 POLL = 0.4  # seconds between looks for due runs
 BEAT = 10.0  # seconds between signs of life; three missed ones and the UI calls the pool not ready
 GRACE = 20.0  # seconds that a child has to say goodbye after a SIGTERM
 WATCHED = ("flows", "tasks", "openautoglm")
-AWAY = (httpx.HTTPError, PrefectHTTPStatusError, OSError)  # the server restarts, or is busy
+AWAY = (
+    httpx.HTTPError,
+    PrefectHTTPStatusError,
+    ObjectNotFound,
+    OSError,
+)  # it restarts, is busy, or has no such pool
 
 
 class Runner:
@@ -55,7 +61,7 @@ class Runner:
         self.name = f"autoglm-{platform.node()}-{os.getpid()}"
         self.children: dict[UUID, BaseProcess] = {}
         self.is_ending = False
-        self.code = newest_code()
+        self.code = code_on_disk()
 
     def serve(self) -> None:
         beat, quiet = 0.0, False
@@ -76,7 +82,7 @@ class Runner:
 
     def sign_of_life(self) -> None:
         """Tell the server that we live, close what others left open, and begin anew when the code on disk changed."""
-        if not self.children and newest_code() != self.code:
+        if not self.children and code_on_disk() != self.code:
             _say("the code changed: starting anew")
             os.execv(sys.executable, [sys.executable, "-m", "flows.runner", "--pool", self.pool])
         self.client.send_worker_heartbeat(self.pool, self.name, heartbeat_interval_seconds=BEAT)
@@ -87,21 +93,23 @@ class Runner:
         """Start what is scheduled for now, as far as the server lets it be Pending (concurrency limits)."""
         due = self.client.get_scheduled_flow_runs_for_work_pool(self.pool, scheduled_before=datetime.now(UTC))
         for run in (found.flow_run for found in due):
-            if run.id in self.children or self.is_ending:
-                continue
-            entrypoint = self._entrypoint(run)
-            label(self.client, run.id)  # before Pending: whoever finds it Pending knows whose it is
-            proposed = self.client.set_flow_run_state(run.id, Pending(message=f"taken by {self.name}"))
-            if proposed.state is not None and proposed.state.is_pending():
-                self.children[run.id] = self._fork(run, entrypoint)
+            if run.id not in self.children and not self.is_ending:
+                with suppress(ObjectNotFound):  # deleted meanwhile
+                    self._start(run)
 
-    def _entrypoint(self, run: FlowRun) -> str:
-        assert run.deployment_id is not None, "a work pool holds runs of deployments"
-        return str(self.client.read_deployment(run.deployment_id).entrypoint)
+    def _start(self, run: FlowRun) -> None:
+        if run.deployment_id is None:
+            crash(self.client, run, "its deployment was deleted")
+            return
+        entrypoint = str(self.client.read_deployment(run.deployment_id).entrypoint)
+        label(self.client, run.id)  # before Pending: whoever finds it Pending knows whose it is
+        proposed = self.client.set_flow_run_state(run.id, Pending(message=f"taken by {self.name}"))
+        if proposed.state is not None and proposed.state.is_pending():
+            self.children[run.id] = self._fork(run, entrypoint)
 
     def _fork(self, run: FlowRun, entrypoint: str) -> BaseProcess:
         """A child of the warm process, or, when the code on disk is no longer what that imported, a fresh one."""
-        kind = "forkserver" if newest_code() == self.code else "spawn"
+        kind = "forkserver" if code_on_disk() == self.code else "spawn"
         child = multiprocessing.get_context(kind).Process(
             target=work, args=(run.id, entrypoint), name=run.name
         )
@@ -114,10 +122,10 @@ class Runner:
         for run_id, child in list(self.children.items()):
             if child.exitcode is None:
                 continue
-            run = self.client.read_flow_run(run_id)
-            if run.state is None or (not run.state.is_final() and not run.state.is_scheduled()):
+            run = self._read(run_id)
+            if run and (run.state is None or not (run.state.is_final() or run.state.is_scheduled())):
                 crash(self.client, run, f"its process ended with {child.exitcode}")
-            _say(f"{run.name} ended with {child.exitcode}")
+            _say(f"{child.name} ended with {child.exitcode}")
             del self.children[run_id]
 
     def cancel(self) -> None:
@@ -135,9 +143,15 @@ class Runner:
         """End the children; each tells the server itself, and what it could not tell, we do."""
         end(list(self.children.values()))
         for run_id in self.children:
-            run = self.client.read_flow_run(run_id)
-            if run.state is None or not run.state.is_final():
+            run = self._read(run_id)
+            if run and (run.state is None or not run.state.is_final()):
                 crash(self.client, run, "its runner was stopped")
+
+    def _read(self, run_id: UUID) -> FlowRun | None:
+        """None: somebody deleted it."""
+        with suppress(ObjectNotFound):
+            return self.client.read_flow_run(run_id)
+        return None
 
 
 def work(run_id: UUID, entrypoint: str) -> None:
@@ -170,10 +184,14 @@ def end(children: Sequence[BaseProcess]) -> None:
             child.join()
 
 
-def newest_code() -> float:
-    """When the newest file of the project's code was written, seconds since 1970."""
-    files = (path for name in WATCHED for path in (ROOT / name).rglob("*.py"))
-    return max((path.stat().st_mtime for path in files), default=0.0)
+def code_on_disk() -> frozenset[tuple[str, int, int]]:
+    """(path, time of change, size) of each file of the project's code: a file that went, or an older one, counts too."""
+    found = set()
+    for path in (path for name in WATCHED for path in (ROOT / name).rglob("*")):
+        with suppress(FileNotFoundError):  # an editor's
+            if path.suffix != ".pyc" and path.is_file():
+                found.add((str(path), (stat := path.stat()).st_mtime_ns, stat.st_size))
+    return frozenset(found)
 
 
 def ready() -> None:

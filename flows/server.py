@@ -6,19 +6,19 @@ Prefect reads its settings when it is imported, so `flows/__init__.py` calls `co
 from __future__ import annotations
 
 import atexit
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from openautoglm.loop import servers
-from openautoglm.loop.servers import answers, is_process
+from openautoglm.loop.servers import answers
+from openautoglm.processes import end_with_parent, is_process, started
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVERS = ROOT / servers.FOLDER  # infra/servers.py writes one file per running server
@@ -38,7 +38,7 @@ def connect() -> None:
     os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{database}")
     # the first start migrates a new database: 17 s measured, where Prefect gives up after 20
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ[OWNER] = f"{os.getpid()}:{psutil.Process().create_time():.2f}:{ROOT}"
+    os.environ[OWNER] = f"{os.getpid()}:{started(os.getpid()):.2f}:{ROOT}"
 
 
 def temporary(timeout: float = 180.0) -> str:
@@ -65,7 +65,7 @@ def temporary(timeout: float = 180.0) -> str:
         | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=end_with_parent,
+        preexec_fn=partial(end_with_parent, os.getpid()),
     )
     atexit.register(
         _stop, process
@@ -78,13 +78,6 @@ def temporary(timeout: float = 180.0) -> str:
             )
         time.sleep(0.1)
     return f"http://127.0.0.1:{port}/api"
-
-
-def end_with_parent() -> None:
-    """SIGTERM to this process when the one that started it is gone; only Linux has this."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -107,8 +100,8 @@ def stop_orphans() -> list[int]:
         if "prefect.server.api.server:create_app" not in (process.info["cmdline"] or []):
             continue
         try:
-            pid, started, root = process.environ().get(OWNER, "0:0:").split(":", 2)
-            if root == str(ROOT) and not is_process(int(pid), float(started)):
+            pid, since, root = process.environ().get(OWNER, "0:0:").split(":", 2)
+            if root == str(ROOT) and not is_process(int(pid), float(since)):
                 process.terminate()
                 stopped.append(process.pid)
         except (psutil.Error, ValueError):

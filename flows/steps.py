@@ -20,6 +20,7 @@ from openautoglm.errors import AutoGLMError, Conflict
 from openautoglm.loop import Lease
 from tasks.__main__ import run_stage
 from tasks.deliver import LEDGER
+from tasks.lineage import read_of_inbox
 from tasks.stage import How, ensure
 
 # our own mistakes do not go away by trying again
@@ -86,7 +87,8 @@ def still_ours(fence: int) -> None:
 
 def bring_up_to_date(name: str, force: bool = False) -> How:
     """Run stage ``name`` where DVC says so, or in any case."""
-    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force)
+    reads = read_of_inbox if name == "ingest" else dict
+    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force, reads=reads)
 
 
 def is_transient(task: object, run: object, state: State[Any]) -> bool:

@@ -27,14 +27,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flows.server import OWNER, ROOT, SERVERS
 from openautoglm.loop.servers import answers, ask, record, why_idle
+from openautoglm.processes import started
 from tasks import QUIET
 
 BIN = Path(sys.executable).parent
 LOGS = ROOT / ".autoglm/logs"
 DATABASE = ROOT / ".autoglm/prefect/prefect.db"
-LEASES = (
-    ROOT / ".autoglm/prefect/leases"
-)  # of concurrency limits; in memory they would not outlive the server
 PORTS = {"prefect": 4200, "mlflow": 5000}
 POOL = "local"
 PATIENCE = 180.0  # seconds until a server must answer; a new database alone took 17
@@ -121,7 +119,7 @@ def _ensure(name: str, health: str, program: str, *arguments: str) -> str:
         )  # fmt: skip
     found = {
         "pid": process.pid,
-        "started": psutil.Process(process.pid).create_time(),
+        "started": started(process.pid),
         "url": url,
         "health": url + health,
     }

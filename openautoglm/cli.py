@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from openautoglm import __version__
-from openautoglm.errors import AutoGLMError
+from openautoglm.errors import AutoGLMError, UserError
 
 COMMANDS = Path(__file__).parent / "commands"
 BROKEN_PIPE = 141  # what a shell reports of a program that wrote to a closed pipe
@@ -64,6 +64,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = BROKEN_PIPE
+    except OSError as error:  # a path that is no folder, a full disk, a host that does not answer
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        code = UserError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 

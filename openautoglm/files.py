@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# of a checkout, beside what DVC keeps
+LEDGER = Path(".autoglm/ledger.db")  # which batch is where, and who trains (loop/)
+PARENTS = Path(".autoglm/parents")  # <id>/: releases written out beside the publisher
 
 
 def canonical_json(value: Any) -> bytes:
@@ -76,6 +81,18 @@ def fresh_dir(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     fsync_dir(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One writer at a time. The lock is on the folder itself: a lock file in it would be one more thing to hash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def located(root: Path, place: str) -> str:

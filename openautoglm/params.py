@@ -341,3 +341,11 @@ def _names(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
             [f"{prefix}{key}"] + (_names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])
         )
     ]
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections → {"section.key": value}."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

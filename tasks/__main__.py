@@ -48,7 +48,7 @@ def follow_head(root: Path = Path()) -> None:
     """MLflow's `champion` is what the channel points at, also when it moves again meanwhile."""
     from openautoglm.params import Params
     from tasks.deliver import store_of
-    from tasks.tracking import champion
+    from tasks.registry import champion
 
     params, seen = Params.load(root / "params.yaml"), None
     channel = params.publish.channel

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openautoglm.errors import AutoGLMError, UserError
 from openautoglm.files import fingerprint, load_json, save_json, write_atomic
+from openautoglm.params import flat
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -200,19 +201,6 @@ def same_code(release: Release, stage: str, root: Path) -> bool:
 
 def code_path(stage: str) -> str:
     return f".autoglm/code/{stage}.json"
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections → {"section.key": value}."""
-    return dict(_flat(values, prefix))
-
-
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _rows(hashes: Mapping[str, str]) -> list[dict[str, str]]:

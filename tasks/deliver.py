@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openautoglm.files import load_json, write_atomic
+from openautoglm.files import LEDGER, PARENTS, load_json, located, write_atomic
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
     from openautoglm.release import Release, ReleaseStore
 
 CANDIDATE, RESULT = Path("models/release"), Path("models/release.json")
-LEDGER = Path(".autoglm/ledger.db")
-PARENTS = Path(".autoglm/parents")  # releases written out beside the publisher
 REGISTERED = Path(".autoglm/registered")  # the last release that MLflow's registry was told of
 CHAIN = Path("reports/chain.html")
 
@@ -92,16 +90,24 @@ def _was_forced(store: ReleaseStore, release: str) -> bool:
 def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     """What follows a publication: MLflow's registry, and the ledger. Where it fails, :func:`take_back` undoes the move.
 
+    A refused candidate becomes the registry's `challenger`; if MLflow cannot be told, a line says so.
+
     Raises:
         whatever MLflow or the disk raises.
     """
     from openautoglm.loop import Ledger
     from openautoglm.release.prune import prune_materialised
-    from tasks.tracking import register
+    from tasks.registry import register
+    from tasks.tracking import tried
 
-    if delivered.release is None or not (delivered.moved or _was_cut_short(delivered.release, root)):
-        if delivered.release is None or not (root / CHAIN).is_file():
-            draw_chain(params, root)  # a refused candidate is part of the history
+    if delivered.release is None:
+        if not recorded(root)["passed"]:  # a dry run leaves one that passed
+            tried(lambda: register(params, root, is_refused=True))
+        draw_chain(params, root)  # a refused candidate is part of the history
+        return
+    if not (delivered.moved or _was_cut_short(delivered.release, root)):
+        if not (root / CHAIN).is_file():
+            draw_chain(params, root)
         return
     register(params, root)
     write_atomic(root / REGISTERED, delivered.release.encode())
@@ -150,10 +156,10 @@ def deliver_now(params: Params, root: Path = Path()) -> None:
 
 
 def store_of(params: Params, root: Path = Path()) -> ReleaseStore:
+    """The store that the checkout ``root`` publishes to."""
     from openautoglm.release import ReleaseStore
 
-    store = params.publish.store
-    return ReleaseStore(store if "://" in store else str(root / store))
+    return ReleaseStore(located(root, params.publish.store))
 
 
 def put_back(store: ReleaseStore, release: Release, root: Path) -> Mapping[str, object]:

@@ -136,15 +136,15 @@ def purge(params: Params, root: Path = Path()) -> Mapping[str, Any]:
 
     To be called when every stage is up to date.
     """
+    from openautoglm.files import PARENTS
+    from openautoglm.release.prune import drop_materialised
     from openautoglm.train.forget import keep_only
     from openautoglm.train.job import Job
 
     runs = root / ".autoglm/train"
     job = Job(params.train, root / "data/validated", root / "data/graphs", runs)
     features = keep_only(job)
-    shutil.rmtree(
-        root / ".autoglm/parents", ignore_errors=True
-    )  # fetched from the store when they are needed
+    drop_materialised(root / PARENTS)  # fetched from the store when they are needed
     return {"features": features, **clear_cache(root)}
 
 

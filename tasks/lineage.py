@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus.forgotten import Forgotten, records, today, trail
+from openautoglm.files import located
 from openautoglm.params import Params, set_values
+from tasks.deliver import store_of
 
 if TYPE_CHECKING:
     from openautoglm.release import Release, ReleaseStore
@@ -119,16 +121,23 @@ def forgotten(params: Params, root: Path = Path()) -> list[Forgotten]:
 
 def entries(params: Params, root: Path = Path(), through: str | None = None) -> list[str]:
     """Names of the inbox's entries up to ``through``, in order of arrival."""
-    inbox = params.ingest.inbox
-    return boxes.names(inbox if "://" in inbox else root / inbox, through)
+    return boxes.names(located(root, params.ingest.inbox), through)
+
+
+def read_of_inbox(root: Path = Path()) -> dict[str, object]:
+    """{the inbox: what `ingest` reads of it}: a batch that arrives behind ``ingest.through`` is none of that."""
+    params = Params.load(root / "params.yaml")
+    inbox, through = params.ingest.inbox, params.ingest.through
+    if "://" in inbox:
+        return {}
+    tops = [root / inbox / name for name in entries(params, root, through)]
+    files = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
+    return {inbox: [(path.name, path.stat().st_mtime_ns) for path in files]}
 
 
 def head_of(params: Params, root: Path = Path()) -> Release | None:
     """The release in service; None: the store is empty."""
-    from openautoglm.release import ReleaseStore
-
-    store = params.publish.store
-    return ReleaseStore(store if "://" in store else str(root / store)).head(params.publish.channel)
+    return store_of(params, root).head(params.publish.channel)
 
 
 def learnt(release: Release, root: Path = Path()) -> list[str] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openautoglm.files import PARENTS
+
 if TYPE_CHECKING:
     from openautoglm.params import Params
-    from openautoglm.release import ReleaseStore
 
 
 def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
@@ -21,11 +22,12 @@ def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
     """
     if params.train.parent is None:
         return None
-    from openautoglm.release.node import materialise
+    from openautoglm.release import materialise
+    from tasks.deliver import store_of
 
-    store = _store(params, root)
+    store = store_of(params, root)
     release = store.get(params.train.parent)
-    return materialise(store, release, root / ".autoglm/parents" / release.id)
+    return materialise(store, release, root / PARENTS / release.id)
 
 
 def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:
@@ -36,19 +38,13 @@ def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:
         ParamsError: its manifest does not name them, as it was published by an earlier version.
     """
     from openautoglm.errors import ParamsError
+    from tasks.deliver import store_of
 
     assert params.train.parent is not None
-    found: list[str] | None = _store(params, root).get(params.train.parent).facts["data"].get("batches")
+    found: list[str] | None = store_of(params, root).get(params.train.parent).facts["data"].get("batches")
     if found is None:
         raise ParamsError(
             f"train.parent: {params.train.parent} does not say which batches it has seen; "
             "set continual.mode to finetune or analytic for one release"
         )
     return found
-
-
-def _store(params: Params, root: Path) -> ReleaseStore:
-    from openautoglm.files import located
-    from openautoglm.release import ReleaseStore
-
-    return ReleaseStore(located(root, params.publish.store))

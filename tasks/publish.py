@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openautoglm.files import PARENTS
 from tasks.deliver import CANDIDATE, put_back, store_of, write_result
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def publish(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         *gates.not_worse_than_head(evaluation, head, params.train.parent, params.evaluate.margin),
     ]
     known = store.find(files_fingerprint(contents(root / ONNX)))
-    if known and not gates.refusing(found):
+    # what was taken back, while the channel went on, fits no more
+    fits = known and (store.channels_of(known) or known.parent == (head.id if head else None))
+    if known and fits and not gates.refusing(found):
         return put_back(store, known, root)
-    release = _candidate(params, root, store, head, found, _facts(params, root, evaluation))
+    release = _candidate(params, root, store, head, found, _facts(params, root, validation, evaluation))
     return write_result(root, release)
 
 
@@ -95,18 +98,19 @@ def _held(store: ReleaseStore, release: Release | None, root: Path) -> Path | No
 
 
 def _state(root: Path) -> Path:
-    folder = root / ".autoglm/parents"
+    folder = root / PARENTS
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(
+    params: Params, root: Path, validation: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> dict[str, Any]:
     """Where it all came from; no times, no paths, no run ids."""
     from importlib.metadata import version
 
     from openautoglm import __version__
     from openautoglm.files import fingerprint, load_json
-    from tasks.lineage import entries
 
     training, config = (
         load_json(root / "models/checkpoint/training.json"),
@@ -127,7 +131,7 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         },
         "data": {
             **{name: training.get(name) for name in names},
-            "entries": entries(params, root, params.ingest.through),
+            "entries": _entries(params, root, validation),
             "drift": _drift(root / "reports/drift.json"),
         },
         # where batches come from changes nothing in them
@@ -138,6 +142,15 @@ def _facts(params: Params, root: Path, evaluation: Mapping[str, Any]) -> dict[st
         "canary": load_json(root / ONNX / "canary.json"),
         "labels": sorted(config["label2id"]),
     }
+
+
+def _entries(params: Params, root: Path, validation: Mapping[str, Any]) -> list[str]:
+    """Entries of the inbox that the corpus was made of; what arrived since ingest read it was not learnt."""
+    from openautoglm.corpus.inbox import batch_name
+    from tasks.lineage import entries
+
+    read = {row["batch"] for row in validation["batches"]}
+    return [name for name in entries(params, root, params.ingest.through) if batch_name(name) in read]
 
 
 def _drift(path: Path) -> dict[str, Any] | None:

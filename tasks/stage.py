@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -25,8 +25,9 @@ import tasks  # noqa: F401  sets the environment before anything reads it
 
 How = Literal["ran", "restored", "cached"]
 Log = Callable[[str], object]
+Reads = Callable[[], Mapping[str, object]]
 
-_BODY: ContextVar[Callable[[], object] | None] = ContextVar("stage_body", default=None)
+_BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
 _spawn = dvc.stage.run.cmd_run
 
 
@@ -35,7 +36,7 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
     if dry or body is None:
         _spawn(stage, dry=dry, run_env=run_env)
     else:
-        body()
+        body(stage)
 
 
 dvc.stage.run.cmd_run = (
@@ -43,6 +44,10 @@ dvc.stage.run.cmd_run = (
 )
 logging.getLogger("dvc").propagate = False  # else every line of DVC's appears twice under Prefect
 logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state of the step
+
+
+class InputChanged(Exception):
+    """An input of a stage changed while it ran. Not an AutoGLMError: trying again helps."""
 
 
 def ensure(
@@ -53,21 +58,26 @@ def ensure(
     log: Log = print,
     wait: float = 600.0,
     force: bool = False,
+    reads: Reads = dict,
 ) -> How:
     """Bring stage ``name`` up to date, calling ``body`` only when neither workspace nor cache has its outputs.
 
-    ``force`` calls it in any case.
+    ``force`` calls it in any case. ``reads`` tells {dependency: what the stage reads of it}, where that is not all of it.
 
     A lock that another DVC process holds is waited for, at most ``wait`` seconds: it fails no stage.
 
     Raises:
+        InputChanged: what the stage read is no longer what is there; dvc.lock and the cache are as they were.
         whatever ``body`` raises, itself and not as DVC's "failed to reproduce".
     """
     until = time.monotonic() + wait
     while True:
         ran: list[bool] = []
         try:
-            with _runner(lambda ran=ran: (ran.append(True), body())), opened(root) as repo:
+            with (
+                _runner(lambda stage, ran=ran: (ran.append(True), _guarded(stage, body, reads))),
+                opened(root) as repo,
+            ):
                 changed = repo.reproduce(targets=[name], single_item=True, force=force)
             return "ran" if ran else "restored" if changed else "cached"
         except Exception as error:
@@ -95,8 +105,19 @@ def input_hash(
             time.sleep(1)
 
 
+def _guarded(stage: Any, body: Callable[[], object], reads: Reads) -> None:
+    """Call ``body``. DVC takes the hashes of what a stage read when it has run, which may be others by then."""
+    stage.save_deps()  # what it reads, also with `force`, where DVC has not looked yet
+    before = reads()
+    body()
+    after = reads()
+    moved = [dep.def_path for dep in stage.deps if dep.get_hash() != dep.hash_info]
+    if lost := [path for path in moved if path not in before or before[path] != after.get(path)]:
+        raise InputChanged(f"{stage.name}: {', '.join(lost)} changed while it ran; it has to run again")
+
+
 @contextmanager
-def _runner(body: Callable[[], object]) -> Iterator[None]:
+def _runner(body: Callable[[Any], object]) -> Iterator[None]:
     token = _BODY.set(body)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What ran, in MLflow: one parent run per pipeline run, one child per stage that ran, one model version per release.
+"""What ran, in MLflow: one parent run per pipeline run, one child per stage that ran; registry.py has the releases.
 
     with stage_run("train", params, root) as record:
         record(train(params, root))
@@ -23,11 +23,11 @@ from typing import Any
 
 from openautoglm.errors import AutoGLMError
 from openautoglm.files import fingerprint, load_json
-from openautoglm.params import Params
+from openautoglm.params import Params, flat
+from openautoglm.processes import is_process, started
 from tasks.code_key import CODE_KEYS
 
 EXPERIMENT = "open-autoglm"
-MODEL = "open-autoglm"
 FLOW_RUN = "AUTOGLM_FLOW_RUN"  # set by the flow door: id of the Prefect run that the stages belong to
 SWITCH = (
     "AUTOGLM_TRACKING"  # "off": nothing is recorded, and `dvc repro` saves MLflow's import in every stage
@@ -41,7 +41,7 @@ Record = Callable[[Mapping[str, object]], None]
 def stage_run(name: str, params: Params, root: Path) -> Iterator[Record]:
     """Record the block as a child run; call the yielded function with the facts that the stage returned."""
     facts: dict[str, object] = {}
-    run = None if os.environ.get(SWITCH) == "off" else _tried(lambda: _StageRun(name, params, root))
+    run = None if os.environ.get(SWITCH) == "off" else tried(lambda: _StageRun(name, params, root))
     status = "FAILED"
     try:
         yield facts.update
@@ -56,7 +56,7 @@ def stage_run(name: str, params: Params, root: Path) -> Iterator[Record]:
         raise
     finally:
         if run is not None:
-            _tried(lambda: run.finish(facts, status))
+            tried(lambda: run.finish(facts, status))
 
 
 class _StageRun:
@@ -64,7 +64,7 @@ class _StageRun:
 
     def __init__(self, name: str, params: Params, root: Path) -> None:
         self.name, self.params, self.root = name, params, root.resolve()
-        self.client = _client(self.root)
+        self.client = client_of(self.root)
         experiment = _experiment(self.client, self.root)
         close_dead_runs(self.client, experiment)
         self.parent = _parent(self.client, experiment)
@@ -83,7 +83,7 @@ class _StageRun:
 
         section = self.params.model_dump(by_alias=True)[self.name]
         self.client.log_batch(
-            self.run, params=[Param(key, str(value)) for key, value in _flat(section).items()]
+            self.run, params=[Param(key, str(value)) for key, value in flat(section).items()]
         )
 
     def _fingerprints(self) -> dict[str, str]:
@@ -101,9 +101,9 @@ class _StageRun:
 
         now = int(time.time() * 1000)
         numbers = {
-            k: v for k, v in _flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)
+            k: v for k, v in flat(facts).items() if isinstance(v, int | float) and not isinstance(v, bool)
         }
-        texts = {k: str(v)[:500] for k, v in _flat(facts).items() if k not in numbers}
+        texts = {k: str(v)[:500] for k, v in flat(facts).items() if k not in numbers}
         metrics = [Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
         if self.name == "train":
             metrics += [
@@ -120,102 +120,28 @@ class _StageRun:
         self.client.set_terminated(self.parent, status)
 
 
-def register(params: Params, root: Path) -> None:
-    """Registry and store agree: a version per candidate; `champion` is in service, `previous` was, `challenger` is refused.
-
-    Raises:
-        MlflowException, OSError: MLflow is down or its disk full.
-    """
-    if os.environ.get(SWITCH) == "off":
-        return
-    from tasks.deliver import recorded, store_of
-
-    client, store = _client(root.resolve()), store_of(params, root)
-    record, head = recorded(root), store.head(params.publish.channel)
-    in_service = head is not None and head.fingerprint == record["fingerprint"]
-    version = _model_version(client, params, root, record, in_service)
-    aliases = client.get_registered_model(MODEL).aliases
-    champion = aliases.get("champion")
-    if not in_service:
-        client.set_registered_model_alias(MODEL, "challenger", version)
-    elif champion != version:
-        if champion:
-            client.set_registered_model_alias(MODEL, "previous", champion)
-        client.set_registered_model_alias(MODEL, "champion", version)
-        if "challenger" in aliases:
-            client.delete_registered_model_alias(MODEL, "challenger")
-
-
-def champion(params: Params, root: Path) -> None:
-    """After a rollback: `champion` is what the channel points at, `previous` what it pointed at before."""
-    if os.environ.get(SWITCH) == "off":
-        return
-    from mlflow.exceptions import MlflowException
-
-    from tasks.deliver import store_of
-
-    client, head = _client(root.resolve()), store_of(params, root).head(params.publish.channel)
-    found = {v.tags.get("release"): v.version for v in client.search_model_versions(f"name='{MODEL}'")}
-    version = found.get(head.id) if head else None
-    if version is None:
-        return  # published while tracking was off
-    with suppress(MlflowException):
-        before = client.get_registered_model(MODEL).aliases.get("champion")
-        if before and before != version:
-            client.set_registered_model_alias(MODEL, "previous", before)
-    client.set_registered_model_alias(MODEL, "champion", version)
-
-
 def run_page(root: Path) -> str:
     """Where this pipeline run is in MLflow's UI, as seen from the UI's address; empty where nothing of it was recorded."""
     if "mlflow" not in sys.modules or os.environ.get(SWITCH) == "off":
         return ""  # no stage ran, and importing it takes two seconds
     with suppress(Exception):
-        client = _client(root.resolve())
+        client = client_of(root.resolve())
         experiment, (door, _) = _experiment(client, root.resolve()), _door()
         found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
         return f"#/experiments/{experiment}/runs/{found[0].info.run_id}" if found else ""
     return ""
 
 
-def _model_version(
-    client: Any, params: Params, root: Path, record: Mapping[str, Any], in_service: bool
-) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    with suppress(MlflowException):  # it is there
-        client.create_registered_model(MODEL, description="Releases; the weights stay in their store.")
-    for version in client.search_model_versions(f"name='{MODEL}'"):
-        if version.tags.get("release") == record["id"]:
-            return version.version
-    store = params.publish.store
-    location = store if "://" in store else (root / store).resolve().as_uri()
-    source = f"{location}/manifests/v{record['version']:06d}.json" if in_service else location
-    tags = {key: str(record.get(key)) for key in ("fingerprint", "parent", "passed")} | {
-        "release": record["id"]
-    }
-    return client.create_model_version(MODEL, source, _run_of(client, record), tags=tags).version
-
-
-def _run_of(client: Any, record: Mapping[str, Any]) -> str | None:
-    """The child run whose `publish` made this candidate; None: tracking was off then."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        return None
-    query = f"tags.stage = 'publish' and tags.fingerprint = '{record['fingerprint']}'"
-    found = client.search_runs([experiment.experiment_id], query, max_results=1)
-    return str(found[0].info.run_id) if found else None
-
-
 def close_dead_runs(client: Any, experiment: str) -> None:
     """Runs of this machine whose process is gone are over, whatever they last said."""
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=200):
         tags = run.data.tags
-        if tags.get("host") == platform.node() and not _alive(tags.get("pid", ""), tags.get("started", "")):
+        if tags.get("host") == platform.node() and not _is_alive(tags):
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _client(root: Path) -> Any:
+def client_of(root: Path) -> Any:
+    """MLflow's client, for the server that was named or the checkout's own database."""
     from mlflow import MlflowClient
 
     for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):
@@ -256,23 +182,18 @@ def _door() -> tuple[str, int]:
     for process in psutil.Process().parents():
         command = [Path(part).name for part in process.cmdline()[:3]]
         if "dvc" in command:
-            return f"dvc:{process.pid}-{int(process.create_time())}", process.pid
-    me = psutil.Process()
-    return f"task:{me.pid}-{int(me.create_time())}", me.pid
+            return f"dvc:{process.pid}-{started(process.pid):.0f}", process.pid
+    return f"task:{os.getpid()}-{started(os.getpid()):.0f}", os.getpid()
 
 
 def _process_tags(pid: int) -> dict[str, str]:
-    import psutil
-
-    return {"host": platform.node(), "pid": str(pid), "started": f"{psutil.Process(pid).create_time():.2f}"}
+    return {"host": platform.node(), "pid": str(pid), "started": f"{started(pid):.2f}"}
 
 
-def _alive(pid: str, started: str) -> bool:
-    import psutil
-
+def _is_alive(tags: Mapping[str, str]) -> bool:
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
-    except (psutil.Error, ValueError):
+        return is_process(int(tags["pid"]), float(tags["started"]))
+    except (KeyError, ValueError):
         return False
 
 
@@ -308,18 +229,12 @@ def _history(path: Path) -> Iterator[tuple[str, float, int]]:
                 )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
 def _key(name: str) -> str:
     return re.sub(r"[^\w./ -]", "_", name)
 
 
-def _tried(action: Callable[[], Any]) -> Any:
+def tried(action: Callable[[], Any]) -> Any:
+    """What ``action`` gives, or None and a line that says what went wrong."""
     try:
         return action()
     except Exception as error:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openautoglm.errors import UserError
+from openautoglm.errors import AutoGLMError, UserError
 from openautoglm.files import save_json
+from openautoglm.params import flat
 from tasks import STAGES
 from tasks.code_key import CODE_KEYS, Project, code_key
 
+AT_WORK = "a run is at work; try again when it is done"
 BEFORE = Path(".autoglm/before")  # a stage's entry in dvc.lock as it was before the stage last ran
 
 
@@ -24,7 +26,13 @@ def main(command: str, arguments: list[str]) -> int:
     names = [argument for argument in arguments if argument != "--json"]
     if command == "status":
         found: Any = status()
-        lines = [f"{stage:<9} {'; '.join(reasons) or 'up to date'}" for stage, reasons in found.items()]
+        if found is None and not as_json:
+            raise AutoGLMError(AT_WORK)
+        lines = (
+            []
+            if found is None
+            else [f"{stage:<9} {'; '.join(reasons) or 'up to date'}" for stage, reasons in found.items()]
+        )
     else:
         stage = (names or [""])[0]
         if stage not in STAGES:
@@ -36,21 +44,32 @@ def main(command: str, arguments: list[str]) -> int:
 
 
 def why(stage: str, root: Path = Path()) -> dict[str, list[str]]:
-    """{"would run": reasons now, "ran": reasons of the last run}; no reason: it would not, or is not known."""
+    """{"would run": reasons now, "ran": reasons of the last run}; no reason: it would not, or is not known.
+
+    Raises:
+        AutoGLMError: a run is at work.
+    """
+    now = status(root)
+    if now is None:
+        raise AutoGLMError(AT_WORK)
     last = root / BEFORE / f"{stage}.json"
     ran: list[str] = []
     if last.is_file():
         before, after = json.loads(last.read_text()), locked_entry(stage, root)
         ran = _differences(stage, before, after, root) if before else ["it had never run here"]
-    return {"would run": status(root)[stage], "ran": ran}
+    return {"would run": now[stage], "ran": ran}
 
 
-def status(root: Path = Path()) -> dict[str, list[str]]:
-    """{stage: reasons for which it would run}; an empty list: it would not."""
+def status(root: Path = Path()) -> dict[str, list[str]] | None:
+    """{stage: reasons for which it would run}, an empty list: it would not. None: a run is at work on them."""
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
-    with Repo(str(root), _wait_for_lock=True) as repo:
-        raw = repo.status(targets=list(STAGES))
+    try:
+        with Repo(str(root), _wait_for_lock=True) as repo:
+            raw = repo.status(targets=list(STAGES))
+    except LockError:
+        return None
     project, found = Project(root), {}
     dirty: list[str] = []
     for stage in STAGES:
@@ -81,7 +100,7 @@ def locked_entry(stage: str, root: Path = Path()) -> dict[str, Any]:
     if entry is None:
         return {}
     params = entry.get("params", {}).get("params.yaml", {})
-    return {"deps": {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}, "params": _flat(params)}
+    return {"deps": {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}, "params": flat(params)}
 
 
 def _reasons(raw: list[Any], entry: Mapping[str, Any]) -> list[str]:
@@ -139,10 +158,3 @@ def _told(stage: str, found: Mapping[str, list[str]]) -> list[str]:
     now, ran = found["would run"], found["ran"]
     lines = [f"{stage} would run:", *(f"  {reason}" for reason in now)] if now else [f"{stage} is up to date"]
     return lines + ([f"{stage} last ran:", *(f"  {reason}" for reason in ran)] if ran else [])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from openautoglm.errors import UserError
+from openautoglm.files import PARENTS
 
-PARENTS = Path(".autoglm/parents")  # releases that a run has materialised already
 _RELEASE = re.compile(r"v?\d+(-[0-9a-f]{12})?")
 
 model_option = click.option(

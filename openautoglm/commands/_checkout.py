@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import click
 
 from openautoglm.errors import UserError
+from openautoglm.processes import end_with_parent
 
 MARKS = ("params.yaml", "dvc.yaml", "flows", "tasks")
 
@@ -35,7 +35,10 @@ def python(folder: Path, *arguments: str, output: IO[str] | None = None) -> int:
     """Run this Python on ``arguments`` in ``folder``, its output ours, or to ``output``; return the exit code."""
     bin_first = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     command, env = [sys.executable, *arguments], os.environ | bin_first
-    process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, preexec_fn=_end_with_parent)
+    ends = partial(
+        end_with_parent, os.getpid()
+    )  # a flow whose `autoglm` was killed would train on for nobody
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, preexec_fn=ends)
     while True:
         try:
             return process.wait()
@@ -52,13 +55,6 @@ def background(folder: Path, *arguments: str) -> None:
             [sys.executable, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             start_new_session=True,
         )  # fmt: skip
-
-
-def _end_with_parent() -> None:
-    """A flow whose `autoglm` was killed would train on for nobody; only Linux has this."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def program(arguments: Sequence[str]) -> None:

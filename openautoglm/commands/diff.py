@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openautoglm.commands._store import megabytes, open_store
+from openautoglm.files import PARENTS
 
 if TYPE_CHECKING:
     from openautoglm.release import Release, ReleaseStore
@@ -57,7 +58,7 @@ def _layers(store: ReleaseStore, old: Release, new: Release, in_checkout: bool) 
     if old.weights.sha256 == new.weights.sha256:
         return []
     with TemporaryDirectory() as scratch:
-        kept = root() / ".autoglm/parents" if in_checkout else Path(scratch)
+        kept = root() / PARENTS if in_checkout else Path(scratch)
         kept.mkdir(parents=True, exist_ok=True)
         files = [materialise(store, one, kept / one.id) / one.weights.file for one in (old, new)]
         return compare(files[0], files[1])
@@ -85,7 +86,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield "  share of changed weights" if told["layers"] else "  the weights are the same"
     for layer in told["layers"] or []:
         new = f", {layer['new']:,} of them new" if layer["new"] else ""
-        yield f"    {layer['name']:<28} {layer['share']:>7.2%} of {layer['numbers']:,}{new}"
+        gone = f"; {layer['gone']:,} are gone" if layer["gone"] else ""
+        yield f"    {layer['name']:<28} {layer['share']:>7.2%} of {layer['numbers']:,}{new}{gone}"
     for name in ("files_changed", "files_removed"):
         yield from _listed(name.replace("_", " "), told[name])
     share = f"{megabytes(told['sent'])} {told['kind']}, {told['full'] / max(told['sent'], 1):.1f}x under the full file"

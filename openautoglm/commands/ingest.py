@@ -11,13 +11,12 @@ import click
 from openautoglm.commands._batches import check, put
 from openautoglm.commands._checkout import root
 from openautoglm.errors import UserError
+from openautoglm.files import LEDGER
 from openautoglm.loop import Batch, Ledger, servers
 from openautoglm.loop.lease import holder_of
 
-LEDGER = Path(".autoglm/ledger.db")
 TAKERS = "`autoglm up` (by itself, from now on), `autoglm watch` or `autoglm run`"
 STEP = 0.2  # seconds between looks while waiting
-
 CODES = {"published": 0, "refused": 1, "aside": 2}
 
 

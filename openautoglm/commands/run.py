@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
 import click
 
 from openautoglm.commands._batches import absolute, assignments, change_params, check, put, replace
 from openautoglm.commands._checkout import program, root
 from openautoglm.errors import UserError
+from openautoglm.files import LEDGER
 
 
 @click.command(epilog="Example: autoglm run --data tickets.jsonl --set train.epochs=2")
@@ -45,17 +49,29 @@ def command(
     asked = _asked(dry_run, force, reason.strip())
     folder, values = root(), assignments(pairs)
     check(folder, [*data, *add, *streamed], values)
-    if data:
-        replace(folder, data, values)
-    for source in add:
-        put(folder, source, values)
-    change_params(folder, values)
+    with _nobody_else(folder) if data or values else nullcontext():
+        if data:
+            replace(folder, data, values)
+        for source in add:
+            put(folder, source, values)
+        change_params(folder, values)
     keep = ["--keep-parent"] if keep_parent or "train.parent" in values else []
     if streamed and not data and not add:
         put(folder, streamed[0])
         streamed = streamed[1:]
     later = [word for source in streamed for word in ("--then", absolute(source))]
     program(["-m", "flows.pipeline", *keep, *asked, *later])
+
+
+def _nobody_else(folder: Path) -> AbstractContextManager[object]:
+    """A run under way reads params.yaml and the inbox: what it reads is not changed under its hands.
+
+    Raises:
+        LeaseLost: there is one.
+    """
+    from openautoglm.loop import hold
+
+    return hold(folder / LEDGER, "autoglm run", wait=0, log=lambda _: None)
 
 
 def _asked(dry_run: bool, force: bool, reason: str) -> list[str]:

@@ -15,11 +15,8 @@ import click
 
 from openautoglm.commands._checkout import root
 from openautoglm.errors import AutoGLMError
-from openautoglm.files import located
+from openautoglm.files import LEDGER, located
 from openautoglm.params import Params
-
-LEDGER = Path(".autoglm/ledger.db")
-
 
 FEW = 3  # reasons of a stage that are told
 
@@ -140,15 +137,13 @@ def _head(folder: Path) -> str | None:
 
 
 def _stages(folder: Path) -> dict[str, list[str]] | None:
-    """{stage: why it would run}; None: another process has DVC's lock."""
+    """{stage: why it would run}; None: a run is at work on them."""
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     done = subprocess.run(
         [sys.executable, "-m", "tasks", "status", "--json"],
         cwd=folder, env=os.environ | path, capture_output=True, text=True,
     )  # fmt: skip
-    if "rwlock" in done.stderr or "Unable to acquire lock" in done.stderr:
-        return None
     if done.returncode:
         raise AutoGLMError((done.stderr.strip().splitlines() or ["dvc status failed"])[-1])
-    stages: dict[str, list[str]] = json.loads(done.stdout)
+    stages: dict[str, list[str]] | None = json.loads(done.stdout)
     return stages

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openautoglm.commands._store import megabytes, open_store
+from openautoglm.files import LEDGER
 
 if TYPE_CHECKING:
     from openautoglm.loop import Batch
     from openautoglm.loop.history import Version
 
-LEDGER = ".autoglm/ledger.db"
 TONES = {
     "in service": "bold green",
     "previous": "green",

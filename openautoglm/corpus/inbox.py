@@ -8,7 +8,6 @@ inbox/_aside/0004-bad-17c2a0f3.jsonl     set aside after it failed its checks; n
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ import fsspec
 
 from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
 from openautoglm.errors import SourceError
-from openautoglm.files import fingerprint, fsync_dir, sha256_file, write_atomic
+from openautoglm.files import fingerprint, fsync_dir, locked, sha256_file, write_atomic
 
 _NUMBERED = re.compile(r"^(\d{4,})-")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")
@@ -197,7 +196,7 @@ def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
         )
-    return [Entry(_batch_name(name), _source_of(name)) for name in found]
+    return [Entry(batch_name(name), _source_of(name)) for name in found]
 
 
 def _listed(inbox: str) -> list[str]:
@@ -233,7 +232,8 @@ def _is_batch(name: str) -> bool:
     return not name.startswith((".", "_")) and PurePosixPath(name).stem.lower() != "readme"
 
 
-def _batch_name(entry: str) -> str:
+def batch_name(entry: str) -> str:
+    """What an entry's rows are marked with, and reports call it: its name without hash and ending."""
     return _HASHED.sub("", stem_of(entry.removesuffix(".url")))
 
 
@@ -307,15 +307,3 @@ def incoming(inbox: Path) -> Iterator[Path]:
     """A folder for what is on its way, in the inbox itself: one that is mounted is a file system of its own."""
     with tempfile.TemporaryDirectory(dir=inbox, prefix=INCOMING) as folder:
         yield Path(folder)
-
-
-@contextmanager
-def locked(inbox: Path) -> Iterator[None]:
-    """One writer at a time. The lock is on the folder itself: a lock file in it would be one more thing to hash."""
-    inbox.mkdir(parents=True, exist_ok=True)
-    handle = os.open(inbox, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

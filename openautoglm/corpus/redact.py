@@ -30,6 +30,7 @@ from openautoglm.corpus.forgotten import Forgotten, hashed, records, write
 from openautoglm.corpus.read import read
 from openautoglm.corpus.source import SourceFile, source_files
 from openautoglm.errors import SourceError
+from openautoglm.files import locked
 from openautoglm.params import IngestParams
 
 Ids = Iterator[str]  # of the rows of a file, in their order
@@ -83,7 +84,7 @@ def take_out(inbox: Path, ids: Collection[str], reason: str, params: IngestParam
         )
     renamed: dict[str, str | None] = {}
     if holding:
-        with boxes.locked(inbox), boxes.incoming(inbox) as beside:
+        with locked(inbox), boxes.incoming(inbox) as beside:
             for name in holding:
                 renamed[name] = _without(inbox / name, beside, set(ids), params)
             _note(inbox, reason, renamed, sum(holding.values()), found)
@@ -97,7 +98,7 @@ def finish(inbox: Path) -> None:
     found = records(inbox)
     if not found:
         return
-    with boxes.locked(inbox), boxes.incoming(inbox) as beside:
+    with locked(inbox), boxes.incoming(inbox) as beside:
         boxes.clear(inbox, beside)
         done: dict[str, str | None] = {}
         for old, new in found[-1].renamed.items():

@@ -151,11 +151,6 @@ class GraphBatch:
         """[N] int64: the row that each node belongs to (PyG's ``batch``)."""
         return np.repeat(np.arange(len(self)), np.diff(self.node_ptr))
 
-    def joint_edge_index(self) -> Array:
-        """[2, E] int64: edge_index with node numbers that run through the whole batch."""
-        joint: Array = self.edge_index + np.repeat(self.node_ptr[:-1], np.diff(self.edge_ptr))
-        return joint
-
     def graph(self, row: int) -> SemanticGraph:
         """One document's graph, each relation once again."""
         n, m = self.node_ptr[row : row + 2]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openautoglm.params import flat
 from openautoglm.release import Release
 from openautoglm.release.layers import Layer
 
@@ -22,17 +23,17 @@ def compare(old: Release, new: Release, layers: Sequence[Layer] | None = None) -
     """
     labels_before, labels_after = set(old.facts.get("labels") or []), set(new.facts.get("labels") or [])
     files_before, files_after = old.contents(), new.contents()
-    flat = _pairs(_numbers(old.metrics), _numbers(new.metrics))
+    metrics = _pairs(_numbers(old.metrics), _numbers(new.metrics))
     recall = _pairs(old.metrics.get("recall") or {}, new.metrics.get("recall") or {})
     return {
         "old": old.id,
         "new": new.id,
         "same_exam": old.metrics.get("exam") == new.metrics.get("exam"),
         "metrics": {
-            name: pair for name, pair in flat.items() if None not in pair and not name.startswith(APART)
+            name: pair for name, pair in metrics.items() if None not in pair and not name.startswith(APART)
         },
-        "batches": _family(flat, "batch/") or _family(flat, "group/"),
-        "graph": {name: pair for name, pair in _family(flat, "graph/").items() if pair[0] != pair[1]},
+        "batches": _family(metrics, "batch/") or _family(metrics, "group/"),
+        "graph": {name: pair for name, pair in _family(metrics, "graph/").items() if pair[0] != pair[1]},
         "classes": {name: pair for name, pair in recall.items() if None not in pair and pair[0] != pair[1]},
         "labels_added": sorted(labels_after - labels_before),
         "labels_removed": sorted(labels_before - labels_after),
@@ -78,7 +79,7 @@ def _data(old: Release, new: Release) -> dict[str, Any]:
 def _params(old: Release, new: Release) -> dict[str, Pair]:
     """Settings that differ; the pins, which differ from run to run, are told elsewhere."""
     pins = ("ingest.through", "train.parent")
-    before, after = _flat(old.facts.get("params") or {}), _flat(new.facts.get("params") or {})
+    before, after = flat(old.facts.get("params") or {}), flat(new.facts.get("params") or {})
     changed = _pairs(before, after)
     return {name: pair for name, pair in changed.items() if pair[0] != pair[1] and name not in pins}
 
@@ -90,6 +91,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "numbers": layer.size,
         "changed": layer.changed,
         "new": layer.new,
+        "gone": layer.gone,
         "share": share,
     }
 
@@ -98,16 +100,9 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Pai
     return {name: [before.get(name), after.get(name)] for name in sorted({*before, *after})}
 
 
-def _family(flat: Mapping[str, Pair], prefix: str) -> dict[str, Pair]:
-    return {name.removeprefix(prefix): pair for name, pair in flat.items() if name.startswith(prefix)}
+def _family(metrics: Mapping[str, Pair], prefix: str) -> dict[str, Pair]:
+    return {name.removeprefix(prefix): pair for name, pair in metrics.items() if name.startswith(prefix)}
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

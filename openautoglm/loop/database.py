@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from openautoglm.errors import AutoGLMError
+
 PATIENCE = 30.0  # seconds that a writer waits for another one
 
 TABLES = """
@@ -29,7 +31,7 @@ CREATE TABLE IF NOT EXISTS lease (
     holder  TEXT NOT NULL,              -- '' while nobody holds it
     host    TEXT NOT NULL,
     pid     INTEGER NOT NULL,
-    started REAL NOT NULL,              -- when that process started: numbers are used again
+    started REAL NOT NULL,              -- of that process's start (processes.py): numbers are used again
     until   REAL NOT NULL               -- seconds since 1970; a holder that does not renew it has lost it
 );
 CREATE TABLE IF NOT EXISTS wanted (
@@ -43,34 +45,43 @@ CREATE TABLE IF NOT EXISTS wanted (
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that nobody else writes in; committed at the end, rolled back by an exception."""
-    connection = _open(path)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    finally:
-        connection.close()
+    with reading(path) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = _open(path)
+    """A connection without a transaction.
+
+    Raises:
+        AutoGLMError: the file is damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
+        _prepare(connection)
         yield connection
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # a full disk, a busy file, a statement of ours
+            raise
+        raise AutoGLMError(
+            f"{path}: damaged: {error}; while no run is at work, move it away together with {path.name}-wal and "
+            f"{path.name}-shm: the next run writes it anew from the inbox and the release in service"
+        ) from error
     finally:
         connection.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'wanted'").fetchone():
         connection.executescript(f"BEGIN IMMEDIATE;{TABLES}COMMIT;")
-    return connection

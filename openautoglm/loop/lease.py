@@ -11,6 +11,7 @@ no harm when it wakes up. A holder that died on this machine is followed at once
 
 from __future__ import annotations
 
+import os
 import platform
 import sqlite3
 import threading
@@ -20,11 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from openautoglm.errors import AutoGLMError
 from openautoglm.loop.database import reading, writing
-from openautoglm.loop.servers import is_process
+from openautoglm.processes import is_process, started
 
 LIFE = 60.0  # seconds that a lease lasts without a heartbeat
 BEAT = 15.0  # seconds between heartbeats
@@ -111,7 +110,6 @@ def holder_of(path: Path) -> str | None:
 
 
 def _take(path: Path, holder: str, floor: int, life: float) -> Lease | None:
-    me = psutil.Process()
     with writing(path) as database:
         row = database.execute("SELECT * FROM lease").fetchone()
         if row is not None and not _is_free(row):
@@ -119,7 +117,7 @@ def _take(path: Path, holder: str, floor: int, life: float) -> Lease | None:
         token = max(row["token"] if row else 0, floor) + 1
         database.execute(
             "INSERT OR REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?, ?)",
-            (token, holder, platform.node(), me.pid, me.create_time(), time.time() + life),
+            (token, holder, platform.node(), os.getpid(), started(os.getpid()), time.time() + life),
         )
     return Lease(path, token, holder)
 

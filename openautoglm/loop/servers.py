@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from openautoglm.files import write_atomic
+from openautoglm.processes import is_process, started
 
 FOLDER = Path(".autoglm/servers")
 EVENT = "autoglm.batch.arrived"
@@ -122,16 +121,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def is_process(pid: int, started: float) -> bool:
-    """Whether ``pid`` is still the process that started then, and no zombie."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 0.05
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
 def why_idle(api: str, deployment: str = "continual") -> str:
     """Why no run of ``deployment`` would start, in one line that says what to do; empty: one would.
 
@@ -155,8 +144,7 @@ def why_idle(api: str, deployment: str = "continual") -> str:
 def signed_on(folder: Path, name: str) -> Iterator[None]:
     """This process is on record as ``name`` while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    me = psutil.Process()
-    noted = {"pid": me.pid, "started": me.create_time(), "url": "", "health": ""}
+    noted = {"pid": os.getpid(), "started": started(os.getpid()), "url": "", "health": ""}
     write_atomic(folder / f"{name}.json", json.dumps(noted).encode())
     try:
         yield

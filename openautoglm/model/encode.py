@@ -164,7 +164,7 @@ def _align(texts: Sequence[str], graphs: GraphBatch, counts: Ints, offsets: Ints
     piece_ptr = _ptr(counts)
     piece_document = np.repeat(np.arange(documents), counts)
     starts, ends = offsets[:, 0] + base[piece_document], offsets[:, 1] + base[piece_document]
-    node_document = np.repeat(np.arange(documents), np.diff(graphs.node_ptr))
+    node_document = graphs.node_document()
     spans = graphs.node_span.astype(np.int64) + base[node_document][:, None]
     first = np.searchsorted(ends, spans[:, 0], side="right")  # first piece that ends after the node begins
     last = np.searchsorted(starts, spans[:, 1], side="left")  # first piece that starts after the node ends

@@ -3,8 +3,8 @@
     plan = collect(store)            # what would go: nothing is touched
     remove(store, plan, why="...")   # exactly that; logged
 
-What stays: every release that a channel points at, the chain behind it down to its anchor, and everything newer than
-that anchor. What goes: older versions, blobs that no kept manifest names, temporary files of writers that died. Blobs
+What stays: every release that a channel points at and its parent, where a rollback leads, the chains behind them down
+to their anchors, and everything newer than those. What goes: older versions, blobs that no kept manifest names, temporary files of writers that died. Blobs
 and temporary files younger than the grace period may belong to a publish under way and stay as well.
 """
 
@@ -74,6 +74,8 @@ def remove(store: ReleaseStore, plan: Plan, why: str) -> None:
 def _kept(store: ReleaseStore, releases: list[Release]) -> set[str]:
     channels = [name.removesuffix(".json") for name in store.storage.names("channels")]
     heads = [head for channel in channels if (head := store.head(channel))]
+    there = {release.id: release for release in releases}
+    heads += [there[head.parent] for head in heads if head.parent in there]
     if not heads:
         return {release.id for release in releases}
     chains = {link.release for head in heads for link in head.weights.chain}

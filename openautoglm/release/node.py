@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openautoglm.errors import AutoGLMError, Corrupt, UnknownRelease, WrongBase
-from openautoglm.files import fresh_dir, fsync_dir, sha256_file, write_atomic
+from openautoglm.files import fresh_dir, fsync_dir, locked, sha256_file, write_atomic
 from openautoglm.release.candidate import unpack
 from openautoglm.release.delta import apply
 from openautoglm.release.fetch import CandidateFirst, Fetcher
@@ -90,12 +90,15 @@ def pull(
     return Pulled(release, home, previous, route, fetcher.fetched, clock.seconds)
 
 
-def materialise(store: ReleaseStore, release: Release, to: Path, scratch: Path | None = None) -> Path:
-    """Write exactly the files of ``release`` to the folder ``to``, from the store alone."""
-    if not is_whole(to, release):
-        fetcher = Fetcher(store.storage, scratch or to.parent / f".{to.name}.fetch")
-        _build(release, to, {}, fetcher, _Clock())
-        fetcher.clear()
+def materialise(store: ReleaseStore, release: Release, to: Path) -> Path:
+    """Write exactly the files of ``release`` to the folder ``to``, from the store alone; one process at a time."""
+    if is_whole(to, release):
+        return to
+    with locked(to.parent):
+        if not is_whole(to, release):  # nobody else did it meanwhile
+            fetcher = Fetcher(store.storage, to.parent / f".{to.name}.fetch")
+            _build(release, to, {}, fetcher, _Clock())
+            fetcher.clear()
     return to
 
 

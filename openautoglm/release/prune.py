@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from openautoglm.errors import AutoGLMError
+from openautoglm.files import locked
 from openautoglm.release.node import alone, current, held
 from openautoglm.release.release import ID, Release
 from openautoglm.release.store import ReleaseStore
@@ -45,10 +46,18 @@ def prune_materialised(
     """
     head = store.head(channel)
     stays = {*keep, *((head.id, head.parent, head.weights.chain[0].release) if head else ())}
-    gone = [path for path in sorted(folder.glob("*")) if path.name not in stays and _may_go(path)]
-    for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
+    with locked(folder):
+        gone = [path for path in sorted(folder.glob("*")) if path.name not in stays and _may_go(path)]
+        for path in gone:
+            shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in gone]
+
+
+def drop_materialised(folder: Path) -> None:
+    """All of them. The folder stays: whoever waits to write into it waits for its lock."""
+    with locked(folder):
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _may_go(path: Path) -> bool:

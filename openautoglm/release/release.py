@@ -130,6 +130,8 @@ class Release:
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> Release:
+        if len(data) > MAX_MANIFEST:
+            raise Corrupt(f"{where}: a manifest of {len(data):,} bytes; none is larger than {MAX_MANIFEST:,}")
         value = unseal(data, where)
         if value.get("format") != FORMAT:
             raise Corrupt(

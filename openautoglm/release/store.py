@@ -136,8 +136,10 @@ class ReleaseStore:
         existing = self.find(release.fingerprint)
         if existing and (channels := self.channels_of(existing)):
             return existing if channel in channels else self.promote(existing.id, channel, why, fence)
-        release = existing or release  # there, but not in the log: a publish that died on the way
         before, head = self.storage.read(pointer_name(channel)), self.head(channel)
+        if existing and (head.id if head else None) not in (existing.id, existing.parent):
+            existing = None  # taken back, and the channel went on without it: only the candidate fits
+        release = existing or release  # there, but not in the log: a publish that died on the way
         if head and head.id == release.id:
             self._append("publish", release, channel, release.parent, why)
             return release

@@ -179,12 +179,6 @@ def root(entries: tuple[TensorEntry, ...], hashes: Mapping[str, bytes]) -> str:
     return str(blake3(canonical_json(rows)).hexdigest())
 
 
-def root_of(path: Path) -> str:
-    weights = Weights.open(path)
-    with weights.reader() as reader:
-        return root(weights.entries, reader.hashes())
-
-
 def parse_header(header: bytes, where: str) -> tuple[tuple[TensorEntry, ...], dict[str, str]]:
     """The tensors of a safetensors header in file order, and its metadata.
 

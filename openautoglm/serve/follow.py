@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -107,7 +108,8 @@ class Follower:
         )
         self._again = float("inf") if change is None or change.accepted else time.monotonic() + self._pause
         if change:
-            self.on_change(change)
+            with suppress(OSError):  # whoever read what we say has gone; following goes on
+                self.on_change(change)
         return change
 
     def run(self) -> None:

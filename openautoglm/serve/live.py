@@ -110,13 +110,6 @@ class LiveModel:
             if before and before.users:
                 self._leaving.append(before)
 
-    def close(self) -> None:
-        """No version in service; requests under way are still answered."""
-        with self._lock:
-            before, self._current = self._current, None
-            if before and before.users:
-                self._leaving.append(before)
-
     @contextmanager
     def using(self) -> Iterator[Opened]:
         """The version in service, held until the block ends.

@@ -9,6 +9,7 @@ the group again and it goes on from the last checkpoint. A rank dies with the pr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from openautoglm import errors
 from openautoglm.errors import AutoGLMError, ParamsError, TrainingFailed
 from openautoglm.files import load_json, save_json
-from openautoglm.train import machine
+from openautoglm.processes import end_with_parent
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
 
@@ -80,7 +81,7 @@ def _check_devices(world_size: int) -> None:
 
 def work(spec: Path) -> None:
     """The body of one rank. An error raised on purpose is written down and ends the rank well: no restart mends it."""
-    machine.die_with_parent()
+    end_with_parent(by=signal.SIGKILL)
     job = Job.load(spec)
     try:
         _fit(job)

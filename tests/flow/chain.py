@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from project import ToyProject
 
 from openautoglm.corpus import inbox
 from openautoglm.loop import Ledger
+from openautoglm.processes import started
 from openautoglm.release import ReleaseStore
 
 CONTINUAL = (sys.executable, "-m", "flows.continual")
@@ -85,9 +87,6 @@ def is_sound(toy: ToyProject) -> None:
 
 def record_server(toy: ToyProject, folder: Path) -> None:
     """Make the test's server that of the checkout, as `make up` would."""
-    import psutil
-
-    me = psutil.Process()
-    noted = {"pid": me.pid, "started": me.create_time(), "url": toy.api_url.removesuffix("/api")}
+    noted = {"pid": os.getpid(), "started": started(os.getpid()), "url": toy.api_url.removesuffix("/api")}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prefect.json").write_text(json.dumps(noted | {"health": f"{toy.api_url}/health"}))

@@ -35,6 +35,7 @@ LIBRARY = [
     "files.py",
     "processors.py",
     "params.py",
+    "processes.py",
     "cli.py",
     "commands",
     "corpus",

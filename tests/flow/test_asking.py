@@ -54,6 +54,19 @@ def test_watch_takes_what_is_there_and_retrain_challenges(toy: ToyProject) -> No
     assert "watching" not in toy.run(*CLI, "watch", "--every", "0", code=2)
 
 
+def test_a_rollback_is_done_although_mlflow_is_down(toy: ToyProject) -> None:
+    toy.flow()
+    toy.edit("params.yaml", "epochs: 4", "epochs: 3")
+    toy.flow()
+    call = "from flows.rollback import rollback; print(rollback('it was worse'))"
+    said = toy.run(
+        sys.executable, "-c", call, AUTOGLM_TRACKING="on", MLFLOW_TRACKING_URI="nosuch://store"
+    )  # a run that fails is tried again, and would go back once more
+
+    assert "tracking: not recorded" in said
+    assert [entry["kind"] for entry in log_of(toy)] == ["publish", "publish", "rollback"]
+
+
 @pytest.mark.slow
 def test_after_a_rollback_the_alias_follows_and_nobody_waits_for_it(
     toy: ToyProject, eventually: Eventually

@@ -10,14 +10,14 @@ from chain import continual, give, head, ids, is_sound, killed_at, states, store
 from project import ToyProject
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-STORE, TRACKING = "openautoglm.release.store:ReleaseStore", "tasks.tracking"
+STORE = "openautoglm.release.store:ReleaseStore"
 # (where, whether the new version is in service already)
 POINTS = {
     "ingest": ("tasks.ingest:ingest", False),
     "blobs are there, no manifest": ("openautoglm.release.storage:LocalStorage.create", False),
     "a manifest, the pointer still old": (f"{STORE}._point", False),
     "the pointer moved, nothing logged": (f"{STORE}._append", True),
-    "logged, not registered": (f"{TRACKING}:register", True),
+    "logged, not registered": ("tasks.registry:register", True),
     "registered in part": ("mlflow:MlflowClient.set_registered_model_alias", True),
     "registered, not in the ledger": ("openautoglm.loop.ledger:Ledger.finish", True),
 }

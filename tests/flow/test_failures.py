@@ -83,6 +83,18 @@ def test_two_doors_at_once_train_once(toy: ToyProject, eventually: Eventually) -
     assert "up to date" in toy.status()
 
 
+def test_asking_why_while_a_run_is_at_work(toy: ToyProject, eventually: Eventually) -> None:
+    dvc = toy.start("dvc", "repro", TOY_EPOCH_SECONDS="20")
+    eventually(lambda: any(call.startswith("train") for call in toy.calls()))
+    said = toy.run(sys.executable, "-m", "tasks", "why", "train", code=1)
+    assert said.splitlines()[-1] == "why: a run is at work; try again when it is done"
+    assert "Traceback" not in said
+    assert "a run is at work on them" in toy.run(sys.executable, "-m", "openautoglm.cli", "status")
+    for process in (*psutil.Process(dvc.pid).children(recursive=True), dvc):
+        process.kill()
+    dvc.communicate()
+
+
 def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: ToyProject) -> None:
     toy.flow()
     first = json.loads((toy.root / "models/release.json").read_text())

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from flows import server
+from openautoglm.processes import started
 
 FACTORY = (
     "prefect.server.api.server:create_app"  # what Prefect's own temporary server has in its command line
@@ -19,7 +19,7 @@ FACTORY = (
 
 
 def test_only_orphans_of_this_checkout_are_ended() -> None:
-    gone, here = "999999:1.00", f"{os.getpid()}:{psutil.Process().create_time():.2f}"
+    gone, here = "999999:1.00", f"{os.getpid()}:{started(os.getpid()):.2f}"
     orphan = _pretend(f"{gone}:{server.ROOT}")
     others = [_pretend(f"{here}:{server.ROOT}"), _pretend(f"{gone}:/somewhere/else"), _pretend("")]
     try:
@@ -42,7 +42,7 @@ def test_a_record_counts_only_while_it_is_the_same_process_and_answers(
     page.write_text("ok")
     record = {
         "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
+        "started": started(os.getpid()),
         "url": "u",
         "health": page.as_uri(),
     }

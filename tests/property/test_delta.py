@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from openautoglm.release import codec
 from openautoglm.release.delta import Delta, apply, diff
-from openautoglm.release.weights import DTYPES, root_of
+from openautoglm.release.weights import DTYPES, Weights, root
 from tests.unit.release.samples import WIDTH, Tensor, write
 
 NAMES = ["a", "b", "層.weight", "x/../y", "b.c", 'quote"d', " "]
@@ -96,7 +96,7 @@ def test_apply_inverts_diff(
         delta = diff(base, new, here / "delta")
         apply(base, here / "delta", here / "out")
         assert (here / "out").read_bytes() == new.read_bytes()
-        assert (delta.base, delta.target) == (root_of(base), root_of(new))
+        assert (delta.base, delta.target) == (_root(base), _root(new))
         assert Delta.load(here / "delta") == delta
         # an anchor is the same law without a base
         diff(None, new, here / "anchor")
@@ -177,3 +177,9 @@ def test_opens_as_any_safetensors_file(tmp_path: Path) -> None:
     with safe_open(tmp_path / "d", "np") as file:
         assert list(file.metadata()) == ["autoglm.delta"]
         assert {file.get_tensor(name).dtype.name for name in file.keys()} == {"uint8"}  # noqa: SIM118
+
+
+def _root(path: Path) -> str:
+    weights = Weights.open(path)
+    with weights.reader() as reader:
+        return root(weights.entries, reader.hashes())

@@ -105,7 +105,7 @@ def test_store_select_and_load(texts: list[str], data: st.DataObject) -> None:
     chosen = graphs.select(rows)
     assert [chosen.graph(place) for place in range(len(rows))] == [graphs.graph(row) for row in rows]
     owner = graphs.node_document()
-    joint = graphs.joint_edge_index()
+    joint = graphs.edge_index + np.repeat(graphs.node_ptr[:-1], np.diff(graphs.edge_ptr))
     assert np.array_equal(owner[joint[0]], owner[joint[1]])
     assert (graphs.edge_type < len(EDGE_TYPES)).all()
 

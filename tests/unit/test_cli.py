@@ -12,6 +12,10 @@ import pytest
 
 from openautoglm import cli
 from openautoglm.commands import _checkout
+from openautoglm.files import LEDGER
+from openautoglm.loop import hold
+from openautoglm.release import ReleaseStore
+from tests.unit.release.samples import publish_next
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = cli.Commands().list_commands(click.Context(cli.group))
@@ -166,6 +170,20 @@ def test_the_inbox_that_is_set_is_the_one_that_is_filled(
     assert [path.name[:6] for path in (checkout / "other").iterdir()] == ["0001-a"]
 
 
+def test_params_and_inbox_are_not_changed_under_a_run(
+    checkout: Path, started: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "a.jsonl").write_text('{"id": "1", "text": "hello there", "label": "greeting"}\n')
+    before = (checkout / "params.yaml").read_bytes()
+    with hold(checkout / LEDGER, "nightly"):
+        for words in (("--set", "train.epochs=2"), ("--data", "a.jsonl")):
+            assert leave("run", *words) == 1
+            assert "nightly is training; try again later" in capsys.readouterr().err
+        assert leave("run", "--add", "a.jsonl") == 0, "a batch may arrive at any time"
+    assert (checkout / "params.yaml").read_bytes() == before
+    assert started == [("-m", "flows.pipeline")]
+
+
 def test_a_parent_that_was_given_is_kept(checkout: Path, started: list[tuple[str, ...]]) -> None:
     assert leave("run", "--set", "train.parent=null") == 0
     assert started == [("-m", "flows.pipeline", "--keep-parent")]
@@ -202,6 +220,26 @@ def test_a_users_fault_is_exit_code_2(
     assert message in said
     assert "Traceback" not in said
     assert not started
+
+
+@pytest.mark.parametrize("words", [("pull", "--to", "params.yaml"), ("serve", "--to", "/dev/null/x")])
+def test_a_path_that_is_no_folder_is_one_line(
+    checkout: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    publish_next(ReleaseStore(checkout / "releases"), checkout, 0)
+    assert leave(*words) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"error: {words[-1]}")
+    assert said[0].endswith("Not a directory")
+
+
+def test_a_damaged_ledger_says_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (checkout / LEDGER).parent.mkdir()
+    (checkout / LEDGER).write_bytes(b"no database " * 1000)
+    assert leave("status") == 1
+    said = capsys.readouterr().err
+    assert "ledger.db: damaged: file is not a database; while no run is at work, move it away" in said
 
 
 def test_a_failing_program_hands_its_exit_code_on(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,8 @@ def test_select(batch: GraphBatch, rows: list[int]) -> None:
 def test_joint_edges_stay_in_their_document(batch: GraphBatch) -> None:
     owner = batch.node_document()
     assert owner.tolist() == [0, 0, 0, 2, 2, 3, 4, 4, 4]
-    source, target = owner[batch.joint_edge_index()]
+    joint = batch.edge_index + np.repeat(batch.node_ptr[:-1], np.diff(batch.edge_ptr))
+    source, target = owner[joint]
     assert source.tolist() == target.tolist() == [0] * 6 + [2] * 2 + [4] * 6
 
 

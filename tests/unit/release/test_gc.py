@@ -27,7 +27,7 @@ def test_nothing_to_do(store: ReleaseStore, tmp_path: Path) -> None:
 
 
 def test_versions_behind_the_anchor_go(store: ReleaseStore, tmp_path: Path) -> None:
-    releases = [publish_next(store, tmp_path, step, anchor_every=3) for step in range(5)]
+    releases = [publish_next(store, tmp_path, step, anchor_every=3) for step in range(5)]  # 4 is an anchor
     before = contents(Path(store.url))
     plan = collect(store)
     assert contents(Path(store.url)) == before, "a plan touches nothing"
@@ -42,6 +42,14 @@ def test_versions_behind_the_anchor_go(store: ReleaseStore, tmp_path: Path) -> N
     assert contents((tmp_path / "node/current").resolve()) == contents(onnx(tmp_path, 4))
     assert publish_next(store, tmp_path, 5).version == 6
     assert (store.verify(), collect(store).names) == ([], ())
+
+
+def test_where_a_rollback_leads_stays(store: ReleaseStore, tmp_path: Path) -> None:
+    releases = [publish_next(store, tmp_path, step, anchor_every=3) for step in range(7)]
+    assert releases[6].weights.kind == "anchor"
+    remove(store, collect(store), "disk full")
+    assert store.versions() == [4, 5, 6, 7], "the parent of an anchor, with its chain"
+    assert store.rollback(reason="wrong answers").id == releases[5].id
 
 
 def test_what_a_channel_holds_stays_with_its_chain(store: ReleaseStore, tmp_path: Path) -> None:

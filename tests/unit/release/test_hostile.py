@@ -14,7 +14,7 @@ import zstandard
 
 from openautoglm.errors import Corrupt, ReleaseError, WrongBase
 from openautoglm.files import canonical_json
-from openautoglm.release import codec
+from openautoglm.release import Release, codec, release
 from openautoglm.release.container import KEY, describe, pack
 from openautoglm.release.delta import Delta, apply, diff
 from openautoglm.release.weights import Weights
@@ -264,3 +264,9 @@ def test_describe_is_what_load_reads(pair: tuple[Path, Path, Path]) -> None:
     assert (
         describe(base, delta.base, new, delta.target, delta.changes, payload) == delta.weights.metadata[KEY]
     )
+
+
+def test_a_manifest_that_is_too_large_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "MAX_MANIFEST", 1000)
+    with pytest.raises(Corrupt, match="a manifest of 1,001 bytes; none is larger than 1,000"):
+        Release.parse(b"[" * 1001, "v000001.json")

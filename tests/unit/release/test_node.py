@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,34 @@ def test_a_manifest_on_the_node_that_was_altered_is_not_trusted(store: ReleaseSt
     assert held(node) == {}
     release: Release = publish_next(store, tmp_path, 1)
     assert pull(store.url, node).release == release
+
+
+MATERIALISE = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from openautoglm.release import ReleaseStore, materialise
+store = ReleaseStore(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+materialise(store, store.get(1), Path(sys.argv[2]))
+"""
+
+
+def test_several_processes_may_write_out_the_same_release(store: ReleaseStore, tmp_path: Path) -> None:
+    release = publish_next(store, tmp_path, 0)
+    for turn in range(3):
+        to, pipe = tmp_path / f"parents{turn}" / release.id, subprocess.PIPE
+        command = [sys.executable, "-c", MATERIALISE, store.url, str(to)]
+        started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("now\n")
+            process.stdin.flush()
+        assert [process.wait(60) for process in started] == [0, 0, 0]
+        assert contents(to) == contents(onnx(tmp_path, 0))
+        assert [path.name for path in to.parent.iterdir()] == [release.id]

@@ -13,6 +13,7 @@ import pytest
 
 from openautoglm.errors import Conflict
 from openautoglm.files import save_json
+from openautoglm.loop import Ledger
 from openautoglm.params import Params
 from openautoglm.release import ReleaseStore
 from openautoglm.release.candidate import contents
@@ -51,7 +52,8 @@ def prepare(root: Path, step: int = 0, accuracy: float = 0.9, refuse: str = "") 
         shutil.rmtree(root / "models" / name, ignore_errors=True)
         shutil.copytree(folder, root / "models" / name)
     save_json(root / "models/checkpoint/training.json", {"corpus": "c" * 64, "documents": 10})
-    save_json(root / "reports/validation.json", {"ok": refuse != "data", "rows": 10, "quarantined": 0})
+    report = {"ok": refuse != "data", "rows": 10, "quarantined": 0, "batches": [{"batch": "0001-a"}]}
+    save_json(root / "reports/validation.json", report)
     gate = {**GATE, "passed": refuse != "accuracy", "value": accuracy}
     warning = {**GATE, "name": "tfidf_svc", "kind": "warning", "passed": False}
     evaluation = {"metrics": {"accuracy": accuracy}, "exam": "e" * 64, "fingerprint": "f" * 64}
@@ -104,6 +106,20 @@ def test_two_versions(tmp_path: Path, params: Params) -> None:
     assert head.facts["data"]["corpus"] == "c" * 64
     assert head.facts["params"]["train"]["epochs"] == params.train.epochs
     assert str(tmp_path) not in head.manifest().decode()
+
+
+def test_a_batch_that_arrives_during_training_is_not_said_to_be_learnt(
+    tmp_path: Path, params: Params
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    for name in ("0001-a-5ba7a52c.jsonl", "0002-b-5ba7a52d.jsonl"):
+        (tmp_path / "inbox" / name).touch()
+    publish(params, prepare(tmp_path))
+    head = ReleaseStore(tmp_path / "releases").head()
+    assert head is not None
+    assert head.facts["data"]["entries"] == ["0001-a-5ba7a52c.jsonl"]
+    told = {batch.entry: batch.state for batch in Ledger(tmp_path / ".autoglm/ledger.db").batches()}
+    assert told == {"0001-a-5ba7a52c.jsonl": "published"}
 
 
 def test_running_it_again_changes_nothing(tmp_path: Path, params: Params) -> None:
@@ -206,6 +222,20 @@ def test_taken_back_it_can_be_published_again(tmp_path: Path, params: Params) ->
         assert store.log()[-1]["kind"] == "undo"
         assert deliver(params, tmp_path).moved
     assert store.versions() == [1, 2]
+
+
+def test_taken_back_and_overtaken_it_is_built_anew(tmp_path: Path, params: Params) -> None:
+    publish(params, prepare(tmp_path))
+    stage(params, prepare(tmp_path, 1))
+    take_back(params, deliver(params, tmp_path), "the registry is down", tmp_path)
+    assert publish(params, prepare(tmp_path, 2))["version"] == 3
+    assert stage(params, prepare(tmp_path, 1))["version"] == 4
+    assert deliver(params, tmp_path).moved
+    store = ReleaseStore(tmp_path / "releases")
+    head = store.head()
+    assert head is not None
+    assert (head.version, head.fingerprint) == (4, store.get(2).fingerprint)
+    assert store.verify() == []
 
 
 def test_forced_and_dry(tmp_path: Path, params: Params) -> None:

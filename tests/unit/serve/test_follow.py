@@ -55,6 +55,18 @@ def test_it_goes_where_the_channel_goes(store: ReleaseStore, versions: list[Path
     assert node.trouble is None
 
 
+def test_who_cannot_be_told_stops_nobody(store: ReleaseStore, versions: list[Path], tmp_path: Path) -> None:
+    def gone(change: Change) -> None:
+        raise BrokenPipeError
+
+    node = follower(store, tmp_path / "node")
+    node.on_change = gone
+    for version in versions[:2]:
+        release = publish(store, tmp_path, version)
+        assert took(node.step()).accepted
+        assert node.live.release == release.id
+
+
 def test_a_corrupt_release_is_refused_and_taken_once_it_is_whole(
     store: ReleaseStore, versions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

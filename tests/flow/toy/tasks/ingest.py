@@ -4,7 +4,9 @@ import os
 import time
 from pathlib import Path
 
+from openautoglm.corpus.inbox import batch_name
 from openautoglm.errors import SourceError
+from openautoglm.files import save_json
 from openautoglm.params import Params
 
 
@@ -21,12 +23,12 @@ def ingest(params: Params, root: Path = Path()) -> dict[str, object]:
         raise SourceError("inbox/a.txt: not a table, found a poem; give JSONL, CSV or Parquet")
     with (root / "calls").open("a") as calls:
         calls.write(f"ingest {os.getpid()}\n")
-    lines = [
-        line
+    paths = [
+        path
         for path in sorted((root / params.ingest.inbox).glob("[!_]*"))
         if path.name <= (params.ingest.through or "~")
-        for line in path.read_text().splitlines()
     ]
-    (root / "data/corpus").mkdir(parents=True, exist_ok=True)
+    lines = [line for path in paths for line in path.read_text().splitlines()]
+    save_json(root / "data/corpus/batches.json", [batch_name(path.name) for path in paths])
     (root / "data/corpus/part.txt").write_text("\n".join(lines))
     return {"rows": len(lines)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from openautoglm.errors import ValidationFailed
-from openautoglm.files import save_json
+from openautoglm.files import load_json, save_json
 from openautoglm.params import Params
 
 
@@ -14,5 +14,6 @@ def validate(params: Params, root: Path = Path()) -> dict[str, object]:
     for name in ("data/validated", "data/quarantine"):
         (root / name).mkdir(parents=True, exist_ok=True)
         (root / name / "part.txt").write_text(text if "valid" in name else "")
-    save_json(root / "reports/validation.json", {"ok": True})
+    batches = [{"batch": name} for name in load_json(root / "data/corpus/batches.json")]
+    save_json(root / "reports/validation.json", {"ok": True, "batches": batches})
     return {"ok": True}

@@ -1,0 +1,81 @@
+"""The bridge to DVC: what a stage read is what dvc.lock says it read, or it runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from tasks.lineage import read_of_inbox
+from tasks.stage import InputChanged, ensure
+
+ROOT = Path(__file__).parents[2]
+STAGE = """stages:
+  ingest:
+    cmd: nobody starts this
+    deps: [inbox]
+    params: [ingest.through]
+    outs: [corpus]
+"""
+FIRST = "0001-a-5ba7a52c.jsonl"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Repo.init(str(tmp_path), no_scm=True)
+    (tmp_path / "dvc.yaml").write_text(STAGE)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / FIRST).write_text("one")
+    return tmp_path
+
+
+def pin(root: Path, through: str) -> None:
+    path = root / "params.yaml"
+    path.write_text(path.read_text().replace("through: null", f"through: {through}"))
+
+
+def ingest(root: Path, meanwhile: Callable[[], object] = int) -> Callable[[], None]:
+    def body() -> None:
+        (root / "corpus").write_text(" ".join(path.name for path in sorted((root / "inbox").iterdir())))
+        meanwhile()
+
+    return body
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("what", ["params.yaml", "inbox"])
+def test_an_input_that_changes_while_the_stage_runs(root: Path, what: str, force: bool) -> None:
+    def meanwhile() -> None:
+        pin(root, FIRST) if what == "params.yaml" else (root / "inbox/0002-b-5ba7a52d.jsonl").touch()
+
+    if force:
+        assert ensure("ingest", ingest(root), root=root) == "ran"
+    with pytest.raises(InputChanged, match=what):
+        ensure("ingest", ingest(root, meanwhile), root=root, force=force)
+    assert ensure("ingest", ingest(root), root=root) == "ran", (
+        "no cache holds what was made of something else"
+    )
+    assert ensure("ingest", ingest(root), root=root) == "cached"
+    names = " ".join(path.name for path in sorted((root / "inbox").iterdir()))
+    assert (root / "corpus").read_text() == names
+
+
+def test_a_batch_behind_the_pin_is_no_input(root: Path) -> None:
+    pin(root, FIRST)
+    later = root / "inbox/0002-b-5ba7a52d.jsonl"
+    assert ensure("ingest", ingest(root, later.touch), root=root, reads=lambda: read_of_inbox(root)) == "ran"
+    rewrite = ingest(root, lambda: (root / "inbox" / FIRST).write_text("another"))
+    with pytest.raises(InputChanged, match="inbox"):
+        ensure("ingest", rewrite, root=root, reads=lambda: read_of_inbox(root), force=True)
+
+
+def test_it_is_tried_again() -> None:
+    from prefect.states import Failed
+
+    from flows.steps import is_transient
+
+    assert is_transient(None, None, Failed(data=InputChanged("ingest: inbox changed while it ran")))
