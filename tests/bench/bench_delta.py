@@ -55,9 +55,9 @@ def measure(recipe: Recipe, rounds: int = ROUNDS) -> dict[str, Any]:
     here = [codec for codec in CODECS if codec.missing is None]
     pairs, long = {}, {}
     for pair, (kind, precision) in PAIRS.items():
-        files = [made.file(kind, precision, number) for number in range(made.updates + 1)]
+        files = made.files(kind, precision)
         links = [Link(base, new) for base, new in pairwise(files)]
-        one = links[min(1, len(links) - 1)]  # the second update: the first one still settles
+        one = links[1 if kind == "full" and len(links) > 1 else 0]  # from version 1 of full, each kind
         pairs[pair] = [_row(codec, [one], rounds) for codec in here]
         long[pair] = [_row(codec, links, 1) for codec in here if not codec.slow]
         long[pair].append(
@@ -125,7 +125,7 @@ def _shows(made: Chains, pairs: dict[str, list[Row]], long: dict[str, list[Row]]
         peers = [row["ratio"] for row in rows if row["codec"] != OURS and row.get("exact")]
         shows[f"{pair}: ratio"] = ours["ratio"]
         shows[f"{pair}: ratio to the best peer's"] = round(ours["ratio"] / max(peers), 2)
-    master = made.file("full", "fp32", 0).stat().st_size
+    master = made.files("full", "fp32")[0].stat().st_size
     links = _of(long["bf16 full"], OURS)["bytes"] / made.updates
     later = made.exams[1:]
     shows |= {

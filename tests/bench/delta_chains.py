@@ -2,11 +2,12 @@
 
 A model on the packaged MiniLM (mean pool and a linear head: the text path alone, as the numbers of the literature are)
 learns 60 % of the training documents. From there each version is some steps further on; half of each batch comes from a
-slice of 5 % that the version before had not seen. AdamW starts fresh for each version, and its rate falls to zero.
+slice of 20 % that the version before had not seen, this one or that by turns. AdamW starts fresh for each version, and
+its rate falls to zero.
 
     full   all weights        masters in fp32, and bf16 of them
-    top-2  the last 2 layers  bf16
-    lora   rank 8 on queries and values, merged into the weights: bf16
+    top-2  the last 2 layers  bf16, from version 1 of full
+    lora   rank 8 on queries and values, merged into the weights: bf16, from version 1 of full
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from openautoglm.train.sampler import in_length_order
 from openautoglm.train.step import Run
 
 HOME = Path(".benchmarks/delta")
-OLD, SLICE, RANK, BATCH = 0.60, 0.05, 8, 16
+OLD, SLICE, RANK, BATCH = 0.60, 0.20, 8, 16
 RATES = {"full": 2e-5, "top-2": 2e-5, "lora": 2e-4}
 Rows = list[dict[str, str]]
 
@@ -66,21 +67,28 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Chains:
-    """``folder`` holds <kind>-<number>.<precision>; ``exams``: of each version of full, on the test documents."""
+    """``folder`` holds <kind>-<number>.<precision>; ``exams``: of each version of full, on the test documents.
+
+    ``updates`` of each kind: full from its version 0, the others from version 1 of full, so that the second update of
+    one and the first of the others have the same base.
+    """
 
     folder: Path
     updates: int
     exams: list[dict[str, float]]
     documents: dict[str, int]
 
-    def file(self, kind: str, precision: str, number: int) -> Path:
-        return self.folder / f"{kind}-{number}.{precision}"
+    def files(self, kind: str, precision: str) -> list[Path]:
+        """Base first, then each version that follows from it."""
+        first = 0 if kind == "full" else 1
+        numbers = range(first, first + self.updates + 1)
+        return [self.folder / f"{kind}-{number}.{precision}" for number in numbers]
 
 
 def chains(recipe: Recipe, home: Path = HOME) -> Chains:
     """Those of an earlier run of the same recipe, or new ones: minutes on a CPU."""
     train, test = recipe.rows()
-    folder = home / fingerprint({**asdict(recipe), "data": [train, test], "form": 1})[:12]
+    folder = home / fingerprint({**asdict(recipe), "data": [train, test], "form": 2})[:12]
     if not folder.is_dir():
         with fresh_dir(folder) as fresh:
             save_json(fresh / "facts.json", _make(recipe, train, test, fresh))
@@ -91,6 +99,7 @@ def chains(recipe: Recipe, home: Path = HOME) -> Chains:
 def _make(recipe: Recipe, train: Rows, test: Rows, folder: Path) -> dict[str, Any]:
     train = sorted(train, key=lambda row: fingerprint(row["id"].encode()))
     exams: list[dict[str, float]] = []
+    base: dict[str, Tensor] = {}
     with TemporaryDirectory() as scratch:
         job = _job(Path(scratch), recipe, train, test)
         for kind in RATES:
@@ -99,19 +108,22 @@ def _make(recipe: Recipe, train: Rows, test: Rows, folder: Path) -> dict[str, An
             )
             if kind == "full":
                 _train(
-                    run, job, {"backbone": 1e-4, "head": 2e-3}, _batches(recipe.first_steps, len(train), 0, 0)
+                    run, job, {"backbone": 1e-4, "head": 2e-3}, _batches(recipe.first_steps, len(train), 0)
                 )
-                first = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-            run.model.load_state_dict(first)
+            else:
+                run.model.load_state_dict(base)
             if kind == "lora":
                 _adapt(run.model)
-            for number in range(recipe.updates + 1):
-                if number:
+            start = 0 if kind == "full" else 1
+            for number in range(start, start + recipe.updates + 1):
+                if number > start:
                     rates = dict.fromkeys(("backbone", "head"), RATES[kind])
-                    _train(run, job, rates, _batches(recipe.steps, len(train), number, recipe.updates))
+                    _train(run, job, rates, _batches(recipe.steps, len(train), number))
                 _save(run, folder, kind, number)
                 if kind == "full":
                     exams.append(_exam(run))
+                if kind == "full" and number == 1:
+                    base = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
                 print(f"  {kind} {number}", exams[-1] if kind == "full" else "", flush=True)
     return {"exams": exams, "documents": {"train": len(train), "test": len(test)}}
 
@@ -139,7 +151,7 @@ def _job(folder: Path, recipe: Recipe, train: Rows, test: Rows) -> Job:
     return Job(params, folder / "corpus", folder / "graphs", folder / "runs")
 
 
-def _batches(steps: int, documents: int, number: int, updates: int) -> Iterator[np.ndarray[Any, Any]]:
+def _batches(steps: int, documents: int, number: int) -> Iterator[np.ndarray[Any, Any]]:
     """Rows of the training documents: the first 60 %, and from version 1 on half of each batch from its own slice."""
     random = np.random.default_rng([13, number])
     old, size = int(OLD * documents), max(int(SLICE * documents), 1)
@@ -147,7 +159,7 @@ def _batches(steps: int, documents: int, number: int, updates: int) -> Iterator[
         if number == 0:
             yield random.integers(0, old, BATCH)
             continue
-        start = old + (number - 1) % max(updates, 1) * size
+        start = old + (number - 1) % 2 * size
         fresh = random.integers(start, start + size, BATCH // 2) % documents
         yield np.concatenate([random.integers(0, old, BATCH // 2), fresh])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.bench.bench_delta import Link, _row
@@ -24,12 +26,13 @@ def test_versions_differ_where_they_should(made: Chains) -> None:
     from safetensors.torch import load_file
 
     for kind, part in (("top-2", "backbone.embeddings"), ("lora", "backbone.embeddings"), ("lora", ".key.")):
-        old, new = (load_file(made.file(kind, "bf16", number)) for number in (0, 1))
+        old, new = (load_file(path) for path in made.files(kind, "bf16")[:2])
+        assert old.keys() == load_file(made.files("full", "bf16")[1]).keys()
         assert old.keys() == new.keys()
         assert any(not old[name].equal(new[name]) for name in old), kind
         assert all(old[name].equal(new[name]) for name in old if part in name), (kind, part)
-    masters = load_file(made.file("full", "fp32", 2))
-    rounded = load_file(made.file("full", "bf16", 2))
+    masters = load_file(made.files("full", "fp32")[2])
+    rounded = load_file(made.files("full", "bf16")[2])
     assert all(tensor.bfloat16().equal(rounded[name]) for name, tensor in masters.items())
     assert len(made.exams) == 3
 
@@ -37,9 +40,7 @@ def test_versions_differ_where_they_should(made: Chains) -> None:
 @pytest.mark.parametrize("name", [OURS, "xor + zstd-1"])
 def test_a_row_is_exact_and_complete(made: Chains, name: str) -> None:
     (codec,) = (codec for codec in CODECS if codec.name == name)
-    row = _row(
-        codec, [Link(made.file("full", "bf16", n), made.file("full", "bf16", n + 1)) for n in (0, 1)], 1
-    )
+    row = _row(codec, [Link(*pair) for pair in pairwise(made.files("full", "bf16"))], 1)
     assert row["exact"] is True
     assert row["ratio"] > 1
     assert min(row[key] for key in ("encode", "decode", "encode_peak", "decode_peak", "bytes")) > 0
