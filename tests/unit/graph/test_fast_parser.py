@@ -10,6 +10,7 @@ import pytest
 from openautoglm.errors import ParamsError
 from openautoglm.graph import NODE_TYPES, FastParser, FlatGraphs, parse
 from openautoglm.graph import parser as module
+from openautoglm.graph.tokens import PATTERN
 
 # text | phrases with types | relations
 TABLE = """
@@ -177,3 +178,18 @@ def test_jieba_asked_for_and_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
     assert parse(piece * 20_000).nodes
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("order 61402, the rest", ["order", "61402", ",", "the", "rest"]),
+        ("a 1.5, b", ["a", "1.5", ",", "b"]),
+        ("it's rock'n'roll' now", ["it's", "rock'n'roll", "'", "now"]),
+        ("to jo.b@mail.example.org. Next", ["to", "jo.b@mail.example.org", ".", "Next"]),
+        ("well- known", ["well", "-", "known"]),
+    ],
+)
+def test_a_token_takes_no_sign_that_nothing_follows(text: str, tokens: list[str]) -> None:
+    """Python before 3.11.5 lets a possessive group that fails half-way keep what it took."""
+    assert [match.group() for match in PATTERN.finditer(text)] == tokens
