@@ -137,6 +137,12 @@ def shell(action: Callable[[], object]) -> int:
         return 130
     except Exception as error:  # Prefect has logged the traceback
         first = (str(error).splitlines() or [""])[0]
+        if first.startswith("Failed to reach API"):
+            print(
+                f"error: {first}: `autoglm up` starts a server, `unset PREFECT_API_URL` does without",
+                file=sys.stderr,
+            )
+            return 2
         print(f"error: {type(error).__name__}: {first}", file=sys.stderr)
         return 1
     return 0

@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.server import ROOT
 from openautoglm.params import Params
-from tasks.deliver import store_of
+from tasks.deliver import draw_chain, store_of
 from tasks.registry import champion
 from tasks.tracking import tried
 
@@ -25,5 +25,6 @@ def rollback(reason: str, to: str = "") -> str:
     params = Params.load()
     release = store_of(params).rollback(to or None, params.publish.channel, reason)
     tried(lambda: champion(params, ROOT))  # the pointer has moved: a retry would move it once more
+    draw_chain(params, ROOT)
     print(f"{params.publish.channel} is at {release.id}")
     return release.id

@@ -5,13 +5,14 @@
     python -m tasks why train      what made it run, or would
     python -m tasks status --json  which stages would run
     python -m tasks checkout v2    back to what made a release
-    python -m tasks champion       MLflow's aliases follow the store's pointer, after a rollback
+    python -m tasks follow         MLflow's aliases and reports/chain.html follow the store's pointer, after a rollback
 
 A user's fault is one line on stderr and exit code 2; a gate that says no is exit code 1.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -45,16 +46,19 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
 
 
 def follow_head(root: Path = Path()) -> None:
-    """MLflow's `champion` is what the channel points at, also when it moves again meanwhile."""
+    """MLflow's `champion` is what the channel points at, and the chain page says so, also when it moves again meanwhile."""
     from openautoglm.params import Params
-    from tasks.deliver import store_of
+    from tasks.deliver import draw_chain, store_of
     from tasks.registry import champion
+    from tasks.tracking import tried
 
     params, seen = Params.load(root / "params.yaml"), None
     channel = params.publish.channel
     while (head := store_of(params, root).head(channel)) and head.id != seen:
         seen = head.id
-        champion(params, root)
+        draw_chain(params, root)
+        if os.environ.get("MLFLOW_TRACKING_URI") or (root / "mlflow.db").is_file():
+            tried(lambda: champion(params, root))
 
 
 def main(arguments: list[str]) -> int:
@@ -68,7 +72,7 @@ def main(arguments: list[str]) -> int:
             from tasks.checkout import main as bring_back
 
             return bring_back(rest)
-        if name == "champion" and not rest:
+        if name == "follow" and not rest:
             follow_head()
             return 0
         if name not in (*STAGES, "code") or rest:

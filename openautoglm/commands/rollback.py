@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
 from openautoglm.commands._checkout import background, root
@@ -26,10 +23,5 @@ def command(version: str | None, reason: str, channel: str | None, store: str | 
         return
     click.echo(f"{channel or default}: {before.id if before else 'nothing'} -> {release.id}")
     if store is None and channel in (None, default):
-        _tell_mlflow(root())
-
-
-def _tell_mlflow(folder: Path) -> None:
-    """Its alias follows in a process of its own: importing MLflow takes two seconds, and nodes do not ask it."""
-    if os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow.db").is_file():
-        background(folder, "-m", "tasks", "champion")
+        # MLflow's alias and the page in a process of its own: imports take two seconds, and nodes ask neither
+        background(root(), "-m", "tasks", "follow")

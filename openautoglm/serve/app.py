@@ -76,11 +76,9 @@ class Answers(BaseModel):
 
 
 def create_app(node: Node) -> FastAPI:
-    app = FastAPI(
-        title="Open-AutoGLM", version=__version__, docs_url=None, redoc_url=None, strict_content_type=False
-    )
+    app = FastAPI(title="Open-AutoGLM", version=__version__, docs_url=None, redoc_url=None)
     pool = ThreadPoolExecutor(node.workers, thread_name_prefix="answer")
-    app.add_middleware(BodyLimit, limit=node.limits.body)
+    app.add_middleware(Body, limit=node.limits.body)
     _answer_errors(app)
 
     @app.post("/predict")
@@ -192,8 +190,11 @@ def _error(status: int, message: str, error: StarletteHTTPException | None = Non
     return JSONResponse({"error": message}, status, dict(error.headers or {}) if error else None)
 
 
-class BodyLimit:
-    """Refuse a body before it is in memory, whether its length was announced or not."""
+class Body:
+    """Refuse a body that is too long before it is in memory, whether its length was announced or not.
+
+    What is taken counts as JSON, whatever its header says: `curl -d` calls everything a form.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self.limit = app, limit
@@ -217,6 +218,8 @@ class BodyLimit:
                 scope, receive, send
             )
             return
+        others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+        scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
         await self.app(scope, _again(b"".join(parts), receive), send)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -77,6 +79,8 @@ def test_the_routes(store: ReleaseStore, versions: list[Path], tmp_path: Path) -
         assert (status, answer["release"], len(answer["answers"])) == (200, first.id, 2)
         assert answer["answers"][0].keys() == {"label", "probability", "in_scope", "score"}
         assert client.predict("half a pair \ud800")[0] == 200
+        with urlopen(f"http://127.0.0.1:{server.port}/predict", b'{"texts": ["hello"]}') as said:
+            assert len(json.load(said)["answers"]) == 1, "a form by its header, as `curl -d` sends it"
         status, version = client.ask("GET", "/version")
         assert (status, version["release"], version["labels"][0]) == (200, first.id, "card_arrival")
         for expected, method, path, body, told in (
