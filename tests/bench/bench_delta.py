@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -125,12 +125,14 @@ def _shows(made: Chains, pairs: dict[str, list[Row]], long: dict[str, list[Row]]
         peers = [row["ratio"] for row in rows if row["codec"] != OURS and row.get("exact")]
         shows[f"{pair}: ratio"] = ours["ratio"]
         shows[f"{pair}: ratio to the best peer's"] = round(ours["ratio"] / max(peers), 2)
+        shows[f"{pair}: ratio over {made.updates} updates"] = _of(long[pair], OURS)["ratio"]
     master = made.files("full", "fp32")[0].stat().st_size
     links = _of(long["bf16 full"], OURS)["bytes"] / made.updates
     later = made.exams[1:]
     shows |= {
         "published bf16 link under the fp32 file, ratio": round(master / links, 2),
         "accuracy lost by bf16, worst of the chain": max(exam["fp32"] - exam["bf16"] for exam in later),
+        "agreement of bf16 and fp32, mean of the chain": round(mean(exam["agreement"] for exam in later), 6),
         "agreement of bf16 and fp32, worst of the chain": min(exam["agreement"] for exam in later),
         "accuracy of the last version": later[-1]["bf16"],
         "encode, MB/s": _of(pairs["bf16 full"], OURS)["encode"],
