@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,14 @@ class Order:
             tile = exponents[start : start + TILE]
             tiles.append(np.argsort(tile, kind="stable"))
             bounds.append([*np.searchsorted(tile[tiles[-1]], kinds).tolist(), len(tile)])
-        counts = np.diff(np.array(bounds), axis=1)
+        counts = np.diff(starts := np.array(bounds), axis=1)
         totals = counts.sum(axis=0)
         # where each tile's share of each exponent begins: all smaller exponents, then the tiles before
         places = np.cumsum(totals) - totals + np.cumsum(counts, axis=0) - counts
-        moves = [
-            tuple(
-                (bound[kind], int(place[kind]), int(count[kind])) for kind in np.flatnonzero(count).tolist()
-            )
-            for bound, place, count in zip(bounds, places, counts, strict=True)
-        ]
+        there = np.nonzero(counts)
+        each = list(zip(starts[there].tolist(), places[there].tolist(), counts[there].tolist(), strict=True))
+        ends = np.cumsum(np.count_nonzero(counts, axis=1)).tolist()
+        moves = [tuple(each[start:stop]) for start, stop in pairwise([0, *ends])]
         return cls(tuple(tiles), tuple(moves), tuple(_cuts(totals)))
 
     def gather(self, values: Unsigned) -> Unsigned:
