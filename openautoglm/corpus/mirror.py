@@ -10,8 +10,6 @@ it says of the batches: {source: {name: {"mark", "entry" or "why"}}}. A changed 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import tempfile
 import time
@@ -30,7 +28,7 @@ from openautoglm.corpus.forgotten import records
 from openautoglm.corpus.source import format_of, naming
 from openautoglm.corpus.split import split_of_file
 from openautoglm.errors import SourceError
-from openautoglm.files import fingerprint, load_json, save_json
+from openautoglm.files import fingerprint, load_json, locked, save_json
 from openautoglm.params import Columns
 
 FILE = "_source.json"
@@ -209,13 +207,8 @@ def _note(inbox: Path, source: str, one: _Offer, **what: str) -> None:
 @contextmanager
 def _alone(scratch: Path) -> Iterator[Path]:
     """A folder below ``scratch`` for one mirror at a time, without what a killed one left."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    handle = os.open(scratch, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with locked(scratch):
         for left in scratch.iterdir():
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             yield Path(folder)
-    finally:
-        os.close(handle)

@@ -31,11 +31,6 @@ PARAMS = ContinualParams(
 DOCUMENTS = [replace(d, batch=f"b{int(d.doc_id[1:]) % 4}") for d in toy_documents(train=96, valid=30)]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture(scope="module", params=["open", "closed"])
 def parent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of two labels whose graph path is open, or still closed."""

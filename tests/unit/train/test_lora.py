@@ -21,11 +21,6 @@ from openautoglm.train.run import train
 MOVES = ("query.weight", "value.weight")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parent_of_toys(tmp_path_factory.mktemp("parent"))

@@ -22,11 +22,6 @@ from openautoglm.train.step import Run
 OLD = tuple(d.doc_id for d in toy_documents() if d.split == "train" and d.label != "apple")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parent_of_toys(tmp_path_factory.mktemp("parent"))

@@ -20,11 +20,6 @@ from openautoglm.train.run import train
 GOLDEN = [1.0916, 1.0297, 0.9525]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 def test_golden_loss(tmp_path: Path) -> None:
     result = train(toy_job(tmp_path, epochs=3), tmp_path / "out", tmp_path / "training.jsonl")
     assert [row["train_loss"] for row in result["history"]] == pytest.approx(GOLDEN, abs=0.005)
