@@ -1,4 +1,4 @@
-"""Floats by content, on disk: computed once for a document, whatever corpus, split or batch it comes in.
+"""Features by content, on disk: computed once for a document, whatever corpus, split or batch it comes in.
 
 store = FeatureStore.of(root / ".autoglm/features", extractor)
 keys = extractor.keys(texts, graphs)
@@ -25,14 +25,12 @@ from openautoglm.train.features import Extractor, Floats
 
 Part = dict[str, NDArray[Any]]
 PARTS = 8  # files of a store before they become one
-STORES = (
-    6  # extractors whose features stay on disk, the newest ones: champion, challenger, baseline, experiments
-)
+STORES = 6  # extractors whose features stay on disk: champion, challenger, baseline, experiments; the newest
 
 
 @dataclass
 class FeatureStore:
-    """Floats by key below ``folder``, in a few safetensors files."""
+    """Features by key below ``folder``, in a few safetensors files."""
 
     folder: Path
     _parts: list[Part] = field(default_factory=list)
