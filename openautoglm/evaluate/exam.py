@@ -37,6 +37,7 @@ class Exam:
 
     names: the checkpoint's labels first, in the order of its logits, then labels that only the exam has.
     probabilities [D, C] are the checkpoint's; a document whose logits are not finite counts as undecided.
+    among_known: the model's answers where it may name only classes that the parent knows too.
     parent_metrics: accuracy, macro_f1 and ece of the parent on the whole exam, empty without a parent.
     groups: {label: the batch that it first came with}. scores [D]: see :func:`openautoglm.model.scope.score`.
     parent_reading: the parent's, of the whole exam.
@@ -51,6 +52,7 @@ class Exam:
     model: Answers
     text_only: Answers | None
     parent: Answers | None
+    among_known: Answers | None
     parent_labels: frozenset[str]
     parent_metrics: dict[str, float]
     baselines: dict[str, Answers]
@@ -98,8 +100,9 @@ def sit(
         return Answers(found, found == actual)
 
     ours, not_finite = reader.read(test, graphs).finite()
-    parent_answers, parent_metrics, theirs = None, dict[str, float](), None
+    parent_answers, among_known, parent_metrics, theirs = None, None, dict[str, float](), None
     if parent:
+        among_known = answers(answered(_only(ours.logits, labels, set(parent.labels)), labels))
         theirs, _ = parent.read(test, graphs).finite()
         parent_answers = answers(answered(theirs.logits, parent.labels))
         parent_metrics = scores(actual, parent_answers, softmax(theirs.logits.astype(np.float64)))
@@ -117,6 +120,7 @@ def sit(
         model=answers(answered(ours.logits, labels)),
         text_only=None if reader.checkpoint.config.text_only else answers(answered(ours.text_logits, labels)),
         parent=parent_answers,
+        among_known=among_known,
         parent_labels=frozenset(parent.labels if parent else ()),
         parent_metrics=parent_metrics,
         baselines={rival.name: answers(rival.predicted) for rival in rivals},
@@ -125,6 +129,12 @@ def sit(
         scores=score(ours.logits),
         parent_reading=theirs,
     )
+
+
+def _only(logits: Floats, labels: list[str], allowed: set[str]) -> Floats:
+    """``logits`` [D, C] with the columns of other classes out of reach; as they are where none is allowed."""
+    mine = np.array([label in allowed for label in labels])
+    return np.where(mine, logits, -np.inf).astype(np.float32) if mine.any() else logits
 
 
 def scores(actual: m.Ints, answers: Answers, probabilities: m.Reals) -> dict[str, float]:

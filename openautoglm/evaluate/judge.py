@@ -97,24 +97,30 @@ def graph_metrics(graphs: GraphBatch) -> dict[str, float]:
 def _compare(exam: Exam, params: EvaluateParams) -> Compared:
     """Ours against everybody; None for those who did not sit the exam.
 
-    Twice against the parent: on the documents whose class it knows, where it may be held to account for all, and on
-    the whole exam, where a class that it does not know counts as wrong for it (it can only answer what it knows).
+    Twice against the parent: on the documents whose class it knows, both choosing among the classes that it knows, and
+    on the whole exam, where a class that it does not know counts as wrong for it (it can only answer what it knows).
     """
     everything = np.ones(len(exam), dtype=bool)
     pairs: dict[str, tuple[Answers | None, m.Bools]] = {
-        "parent_known": (exam.parent, exam.known),
         "parent_whole": (exam.parent, everything),
         "text_only": (exam.text_only, everything),
         "tfidf_svc": (exam.baselines.get("tfidf_svc"), everything),
         "frozen_lr": (exam.baselines.get("frozen_lr"), everything),
     }
     ours = exam.model.right
-    return {
+    return {"parent_known": _like_for_like(exam, params)} | {
         name: m.paired_bootstrap(ours[rows], theirs.right[rows], params.bootstrap, params.confidence)
         if theirs
         else None
         for name, (theirs, rows) in pairs.items()
     }
+
+
+def _like_for_like(exam: Exam, params: EvaluateParams) -> m.Comparison | None:
+    if exam.parent is None or exam.among_known is None:
+        return None
+    ours, theirs = exam.among_known.right[exam.known], exam.parent.right[exam.known]
+    return m.paired_bootstrap(ours, theirs, params.bootstrap, params.confidence)
 
 
 def _group_losses(exam: Exam, params: EvaluateParams) -> dict[str, m.Comparison]:
@@ -136,8 +142,8 @@ def _others_scores(exam: Exam, compared: Compared) -> dict[str, float]:
         for name, found in compared.items()
         if found
     }
-    if known := compared["parent_known"]:
-        values["known_classes_accuracy"] = known.ours
+    if exam.parent and exam.known.any():
+        values["known_classes_accuracy"] = m.share(exam.model.right[exam.known])
     if exam.parent and not exam.known.all():
         values["new_classes_accuracy"] = m.share(exam.model.right[~exam.known])
     return values

@@ -3,10 +3,12 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent / "evaluate"))
 from toy_exam import WORDS, toy_checkpoint, toy_params, toy_root
@@ -14,6 +16,8 @@ from toy_exam import WORDS, toy_checkpoint, toy_params, toy_root
 from openautoglm.evaluate import Evaluation
 from openautoglm.evaluate.plots import TRAINING
 from openautoglm.evaluate.report import write_report
+from openautoglm.model.autoglm import build
+from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import Params
 from tasks.evaluate import evaluate
 
@@ -174,6 +178,30 @@ def test_against_a_parent_that_lacks_a_class(tmp_path: Path, monkeypatch: pytest
         "new",
     }
     assert [row["parent_recall"] is None for row in evaluation.classes] == [False, False, True]
+
+
+def test_old_answers_lost_to_a_new_class_are_forgetting_and_not_worse_like_for_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    toy_root(tmp_path)
+    parent = toy_checkpoint(tmp_path / "parent", LABELS[:2], seed=3).model()
+    wider, tokenizer = build("tiny", LABELS, 3, graph_size=16, max_tokens=16)
+    state = parent.state_dict()
+    for name in ("adapter.linear.weight", "adapter.linear.bias"):
+        state[name] = torch.cat([state[name], torch.full_like(state[name][:1], 0.0)])
+    state["adapter.linear.bias"][2] = 100.0  # every document is answered with the new class
+    wider.load_state_dict(state)
+    shutil.rmtree(tmp_path / "models/checkpoint")
+    Checkpoint.save(tmp_path / "models/checkpoint", wider, tokenizer, {})
+    evaluate(with_parent(monkeypatch), tmp_path)
+    evaluation = Evaluation.load(tmp_path / "reports/evaluation.json")
+    known = evaluation.comparisons[0]
+    assert known["name"] == "parent_known"
+    assert (known["wins"], known["losses"]) == (0, 0)
+    assert evaluation.metrics["known_classes_accuracy"] == 0.0
+    gates = {gate["name"]: gate for gate in evaluation.gates}
+    assert gates["parent_known_classes"]["passed"]
+    assert not gates["forgetting"]["passed"]
 
 
 def test_an_exam_label_that_nobody_learnt_counts_as_wrong(tmp_path: Path):
