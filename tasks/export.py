@@ -4,8 +4,8 @@
 
 A model that differs from torch, or an int8 one that lost too much, is written all the same with its verdict; publish
 reads it. Times go to reports/latency.json, which is no output of the stage: they are never the same twice, and are
-measured again only for a graph of other operators or sizes. A new head alone gets an int8 model where
-continual.thorough says so: quantizing takes as long as the rest of the stage.
+measured again only for a graph of other operators or sizes. A new head alone gets an int8 model, and the longer exam
+that compares the two, where continual.thorough says so: they take longer than the rest of the stage.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openautoglm.export.session import Session
+    from openautoglm.export.trace import Kept
     from openautoglm.model.checkpoint import Checkpoint
     from openautoglm.params import Params
 
@@ -25,6 +26,7 @@ NO_INT8 = (
     "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
 )
 SCORED = 400  # test documents, evenly spread, on which the float and the int8 model are compared
+CANARIES = 64  # of which one becomes the canary, where there is nothing to compare
 
 
 def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
@@ -44,11 +46,12 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
     chosen = params.export
     checkpoint = Checkpoint.load(root / "models/checkpoint")
-    doc_ids, texts, labels, graphs = _exam(root, params.evaluate.oos_label)
+    light = checkpoint.training.get("head_only", False) and not params.continual.thorough
+    doc_ids, texts, labels, graphs = _exam(root, params.evaluate.oos_label, CANARIES if light else SCORED)
     with fresh_dir(root / "models/onnx") as folder:
         _copy(checkpoint.path / WEIGHTS, folder)
         _copy_companions(checkpoint, root, folder)
-        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset)
+        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset, _kept(root))
         graph_bytes = graph.stat().st_size
         session = Session(folder)
         corpus = session.encode(texts, graphs)
@@ -58,19 +61,22 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     model = checkpoint.model()
     parity = check_parity(model, session, [texts[row] for row in few], graphs.select(few), chosen.tolerance)
     report: dict[str, Any] = {"opset": chosen.opset, "graph_bytes": graph_bytes, **parity.to_json()}
-    folders, accuracy = {"onnx": root / "models/onnx"}, _accuracy(session, logits, labels)
+    folders = {"onnx": root / "models/onnx"}
     facts: dict[str, object] = {
         "graph_bytes": graph_bytes,
         "parity_share": max(case.share for case in parity.cases),
         "parity_cases": len(parity.cases),
-        "onnx_accuracy": accuracy,
     }
+    if not light:
+        facts["onnx_accuracy"] = _accuracy(session, logits, labels)
     with fresh_dir(root / "models/int8") as folder:  # an output of the stage also where there is no model
-        if chosen.int8 and (params.continual.thorough or not checkpoint.training.get("head_only")):
+        if chosen.int8 and not light:
             _copy_companions(checkpoint, root, folder)
             facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
             folders["int8"] = root / "models/int8"
-            small = _accuracy(session, Session(folder).logits(corpus), labels)
+            small, accuracy = (
+                _accuracy(session, found, labels) for found in (Session(folder).logits(corpus), logits)
+            )
             facts["int8_accuracy"] = small
             report["int8"] = {
                 "accuracy": round(small, 6),
@@ -105,8 +111,18 @@ def _latencies(
     return rows
 
 
-def _exam(root: Path, out_of_scope: str | None) -> tuple[list[str], list[str], list[str], Any]:
-    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out; of all where none is for tests.
+def _kept(root: Path) -> Kept | None:
+    """Traces of the code as it is; none where that is not known."""
+    from openautoglm.export.trace import Kept
+    from openautoglm.files import sha256_file
+
+    code = root / ".autoglm/code/export.json"
+    return Kept(root / ".autoglm/traces", sha256_file(code)) if code.is_file() else None
+
+
+def _exam(root: Path, out_of_scope: str | None, most: int) -> tuple[list[str], list[str], list[str], Any]:
+    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out to ``most``; of all where none is
+    for tests.
 
     Without those that belong to no class. By their ids: which document becomes the canary does not depend on the order in which they arrived.
     """
@@ -120,7 +136,7 @@ def _exam(root: Path, out_of_scope: str | None) -> tuple[list[str], list[str], l
     splits = np.where(np.array(corpus.column("label")) == out_of_scope, "out", corpus.column("split"))
     rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.flatnonzero(splits != "out")
     rows = rows[np.argsort(np.array(graphs.doc_ids, dtype=object)[rows], kind="stable")]
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int))]
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
     table = corpus.table.take(rows)
     doc_ids, texts, labels = (table[name].to_pylist() for name in ("doc_id", "text", "label"))
     return doc_ids, [text or "" for text in texts], labels, graphs.select(rows)

@@ -25,7 +25,6 @@ from openautoglm.graph import GraphBatch, SemanticGraph
 from openautoglm.model.autoglm import build
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import Extractor
-from openautoglm.train.machine import choose_device, choose_precision
 
 MAX_ROWS = 20_000  # train documents
 MAX_CHARS = 5_000_000  # of the train texts, above which character n-grams are left out
@@ -71,7 +70,7 @@ def frozen_features(texts: list[str], backbone: str, cache: Path, seed: int = 0)
     """[D, H] float32, unit length: mean over the first ``MAX_TOKENS`` word pieces of each text; kept in ``cache``."""
     model, tokenizer = build(backbone, ["none"], seed, text_only=True, max_tokens=MAX_TOKENS)
     # no published weight depends on its last digits, and bf16 is twice as fast where the processor has it
-    extractor = Extractor.of(model, tokenizer, precision=choose_precision("auto", choose_device()))
+    extractor = Extractor.of(model, tokenizer)
     nothing = GraphBatch.from_graphs([SemanticGraph((), ())] * len(texts))
     features = recall(FeatureStore.of(cache, extractor), extractor, texts, nothing)[:, 0]
     lengths = np.linalg.norm(features, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What a checkpoint's canonical weights make of texts: bf16 as stored, fp32 arithmetic.
+"""What a checkpoint's canonical weights make of texts.
 
     reader = Reader.of(Checkpoint.load(path), cache=root / ".autoglm/features")
     reading = reader.read(test, graphs.select(rows))
@@ -22,6 +22,7 @@ from openautoglm.corpus import Corpus
 from openautoglm.errors import UserError
 from openautoglm.graph import GraphBatch, GraphBuilder
 from openautoglm.graph.batch import VOCABULARY
+from openautoglm.model.adapters import Adapter
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import Extractor
@@ -68,30 +69,40 @@ class Reading:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reader:
-    """A checkpoint with its weights in memory, and the features it has already made.
+    """A checkpoint with its weights in memory, and the features it has already made; ``head`` answers on those.
 
     ``builder`` makes the graphs that it reads in place of those that it is given, None where these are its own.
     """
 
     checkpoint: Checkpoint
+    head: Adapter
     extractor: Extractor
     store: FeatureStore
     builder: GraphBuilder | None = None
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, cache: Path, given: Path | None = None) -> Reader:
+    def of(
+        cls, checkpoint: Checkpoint, cache: Path, given: Path | None = None, precision: str = "auto"
+    ) -> Reader:
         """``given``: vocabulary.json of the graphs that it will be given. A release that parses texts in another way
-        is examined on graphs of its own, which are those that it serves with.
+        is examined on graphs of its own, which are those that it serves with. ``precision``: see ``train.precision``.
 
         Raises:
             UserError: its vocabulary is of another version's types.
             ParamsError: its parser needs something that is not installed.
         """
-        extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
-        own = checkpoint.path / VOCABULARY
-        differs = given is not None and own.is_file() and own.read_bytes() != given.read_bytes()
-        builder = GraphBuilder.load(own) if differs and extractor.reads_graph else None
-        return cls(checkpoint, extractor, FeatureStore.of(cache, extractor), builder)
+        extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer(), precision=precision)
+        store = FeatureStore.of(cache, extractor)
+        return cls(
+            checkpoint, extractor.model.adapter, extractor, store, _own_builder(checkpoint, given, extractor)
+        )
+
+    def beside(self, checkpoint: Checkpoint, cache: Path, given: Path | None = None) -> Reader:
+        """The reader of another checkpoint: on this one's body, in memory once, where the two have the same."""
+        if not checkpoint.has_body_of(self.checkpoint):
+            return Reader.of(checkpoint, cache, given, self.extractor.precision)
+        builder = _own_builder(checkpoint, given, self.extractor)
+        return Reader(checkpoint, checkpoint.head(), self.extractor, self.store, builder)
 
     def __repr__(self) -> str:
         return f"Reader({self.checkpoint.path}, {len(self.store)} documents)"
@@ -119,9 +130,14 @@ class Reader:
         if self.builder:
             graphs = self.builder.build(texts, graphs.doc_ids)
         features = recall(self.store, self.extractor, texts, graphs)
-        adapter = self.extractor.model.adapter
-        logits = [adapter(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]
+        logits = [self.head(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]
         return Reading(logits[0], logits[-1], features[:, 0])
+
+
+def _own_builder(checkpoint: Checkpoint, given: Path | None, extractor: Extractor) -> GraphBuilder | None:
+    own = checkpoint.path / VOCABULARY
+    differs = given is not None and own.is_file() and own.read_bytes() != given.read_bytes()
+    return GraphBuilder.load(own) if differs and extractor.reads_graph else None
 
 
 def recall(store: FeatureStore, extractor: Extractor, texts: Sequence[str], graphs: GraphBatch) -> Floats:

@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from openautoglm.errors import Corrupt, UserError
 from openautoglm.files import fingerprint_dir, fresh_dir, load_json, save_json
+from openautoglm.model.adapters import Adapter, build_adapter
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.backbone import load_tokenizer
 from openautoglm.model.config import AutoGLMConfig
 
 WEIGHTS = "model.safetensors"
+HEAD = "adapter."  # of the names of the task adapter's tensors
 FACTS = "training.json"
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+# what the config says of all but the adapter
+BODY = ("backbone_config", "node_types", "edge_types", "graph_layers", "graph_size", "graph_heads", "max_tokens", "text_only")  # fmt: skip
 # what a node needs besides weights and graph; Hugging Face's own names
 MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -79,11 +85,33 @@ class Checkpoint:
 
     def model(self) -> AutoGLMModel:
         """The model in fp32 with exactly the canonical weights, in evaluation mode."""
-        model = AutoGLMModel(self.config)
+        with _Unset():
+            model = AutoGLMModel(self.config)
         state = {name: tensor.float() for name, tensor in load_file(self.path / WEIGHTS).items()}
         model.load_state_dict(state)
         model.eval()
         return model
+
+    def head(self) -> Adapter:
+        """The task adapter alone, in fp32 and in evaluation mode."""
+        adapter = build_adapter(self.config.backbone_config["hidden_size"], self.config)
+        with safe_open(self.path / WEIGHTS, "pt") as file:
+            names = [name for name in file.keys() if name.startswith(HEAD)]  # noqa: SIM118
+            adapter.load_state_dict({n.removeprefix(HEAD): file.get_tensor(n).float() for n in names})
+        return adapter.eval()
+
+    def has_body_of(self, other: Checkpoint) -> bool:
+        """All but the task adapter is the other's, bit for bit: weights, tokenizer, sizes."""
+        if any(getattr(self.config, name) != getattr(other.config, name) for name in BODY):
+            return False
+        texts = [[(c.path / name).read_bytes() for name in MODEL_FILES[1:]] for c in (self, other)]
+        if texts[0] != texts[1]:
+            return False
+        with safe_open(self.path / WEIGHTS, "pt") as ours, safe_open(other.path / WEIGHTS, "pt") as theirs:
+            names = [{n for n in file.keys() if not n.startswith(HEAD)} for file in (ours, theirs)]  # noqa: SIM118
+            return names[0] == names[1] and all(
+                torch.equal(ours.get_tensor(name), theirs.get_tensor(name)) for name in names[0]
+            )
 
     def tokenizer(self) -> Any:
         return load_tokenizer(self.path)
@@ -91,6 +119,15 @@ class Checkpoint:
     @property
     def fingerprint(self) -> str:
         return fingerprint_dir(self.path)
+
+
+class _Unset(TorchFunctionMode):
+    """Inside, nobody draws random weights: all of them are loaded, and drawing takes as long as loading."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def canonical(tensor: torch.Tensor, weights: str = "bf16") -> torch.Tensor:

@@ -155,8 +155,8 @@ def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extr
     """
     if parent:
         check_features(job.params, parent)
-        return Extractor.of(parent.model(), parent.tokenizer(), job.params.weights)
-    return Extractor.of(*build_model(job.params, labels, None), job.params.weights)
+        return Extractor.of(parent.model(), parent.tokenizer(), job.params.weights, job.params.precision)
+    return Extractor.of(*build_model(job.params, labels, None), job.params.weights, job.params.precision)
 
 
 def remember(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Memory:

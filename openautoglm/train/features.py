@@ -1,7 +1,8 @@
 """Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
 A document's features are what the task adapter reads. The backbone runs on fixed shapes (16 rows, a few lengths, one
-thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time.
+thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time. The
+backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
 
 For sums, :func:`quantise` brings them to unit length in whole numbers of 1/16384, and :func:`lift` multiplies those
 with signs: sums of whole numbers below 2^24, exact in float32 in any order. So a statistic over them depends on the
@@ -14,7 +15,9 @@ lift(quantise(features[:, 0]), extractor.model.adapter.projection.numpy())  # [D
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,16 +27,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import canonical
-from openautoglm.model.encode import EncodedCorpus, collate, encode
+from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate, encode
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
-from openautoglm.train.machine import choose_device, one_thread
+from openautoglm.train.machine import choose_device, choose_precision, one_thread
 from openautoglm.train.progress import counting
 
 Floats = NDArray[np.float32]
@@ -43,7 +46,8 @@ LIFTED = 1 << 10  # a lifted feature of 1.0
 LEVELS = (1 << 12) - 1  # 12 bits
 ROWS = 16  # of a fixed shape; measured, twice as fast as one, and more gain nothing
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-FORMAT = 2  # of the features; another number makes all of them anew
+GRAPH_INPUTS = tuple(name for name in INPUT_NAMES if name not in ("input_ids", "attention_mask"))
+FORMAT = 3  # of the features; another number makes all of them anew
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,20 +56,17 @@ class Extractor:
 
     model: AutoGLMModel
     tokenizer: Any
-    precision: str = "fp32"
+    precision: str
 
     @classmethod
     def of(
-        cls, model: AutoGLMModel, tokenizer: Any, weights: str = "fp32", precision: str = "fp32"
+        cls, model: AutoGLMModel, tokenizer: Any, weights: str = "fp32", precision: str = "auto"
     ) -> Extractor:
         """``model`` itself in evaluation mode, rounded to the ``weights`` that would be published."""
         rounded = {name: canonical(t, weights).to(t.dtype) for name, t in model.state_dict().items()}
         model.load_state_dict(rounded)
         model.eval()
-        model.backbone.set_attn_implementation("eager")  # type: ignore[operator]
-        if precision == "bf16":
-            model.backbone.to(torch.bfloat16)
-        return cls(model, tokenizer, precision)
+        return cls(model, tokenizer, choose_precision(precision, choose_device()))
 
     def __repr__(self) -> str:
         return f"Extractor({self.fingerprint[:12]}, {'text and graph' if self.reads_graph else 'text'})"
@@ -107,9 +108,8 @@ class Extractor:
         corpus = encode(texts, graphs, self.tokenizer, self.model.config.max_tokens)
         parts, hidden = 1 + self.reads_graph, self.model.config.backbone_config["hidden_size"]
         features = np.zeros((len(corpus), parts, hidden), np.float32)
-        widths, device = self._widths(corpus.lengths), choose_device()
+        widths = self._widths(corpus.lengths)
         shapes = [(int(width), np.flatnonzero(widths == width)) for width in np.unique(widths)]
-        self.model.to(device)
         size = self.rows
         batches = [(width, rows[i : i + size]) for width, rows in shapes for i in range(0, len(rows), size)]
 
@@ -118,7 +118,9 @@ class Extractor:
             features[rows] = self._batch(corpus, rows, width).cpu().numpy()
             return len(rows)
 
-        workers = processors() if device.type == "cpu" else 1
+        if self.reads_graph:
+            _ = self._graph_path  # before several threads ask for it
+        workers = processors() if choose_device().type == "cpu" else 1
         with (
             one_thread(),
             counting("features", len(corpus)) as advance,
@@ -126,7 +128,6 @@ class Extractor:
         ):
             for done in pool.map(work, batches):
                 advance(done)
-        self.model.to("cpu")
         return features
 
     @cached_property
@@ -142,6 +143,43 @@ class Extractor:
             same = torch.equal(self._pooled(ids, mask)[1][0], self._pooled(other, mask)[1][5])
         return ROWS if same else 1
 
+    @cached_property
+    def _backbone(self) -> Any:
+        """A copy to compute with: the model itself keeps the precision that is published."""
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        backbone = copy.deepcopy(self.model.backbone).to(choose_device(), kind)
+        backbone.set_attn_implementation("eager")  # type: ignore[operator]
+        return backbone
+
+    @cached_property
+    def _graph_path(self) -> Any:
+        """Words [V, W], text [1, H], states [1, T, H] and a document's graph → the two joined, [1, H].
+
+        Traced: for graphs this small Python took four times as long as the arithmetic, and held up the other threads.
+        """
+        device, model = choose_device(), self.model
+        path = _GraphPath(copy.deepcopy(model.graph_encoder), copy.deepcopy(model.fusion)).to(device).eval()
+        hidden = model.config.backbone_config["hidden_size"]
+        pair = torch.tensor([[0, 1], [1, 0]])
+        example = (
+            self._words,
+            torch.zeros(1, hidden),
+            torch.zeros(1, 4, hidden),
+            *(torch.tensor([1, 2, 3]), torch.tensor([0, 1, 1]), torch.tensor([2, 3, 0])),
+            *(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)),
+            *(pair, torch.zeros(2, dtype=torch.int64), torch.ones(2)),
+        )
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # about the tracer's age
+            inputs = tuple(part.to(device) for part in example)
+            traced = torch.jit.trace(path, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+            return torch.jit.freeze(traced)
+
+    @cached_property
+    def _words(self) -> Tensor:
+        """Word embeddings [V, W] where the features are made."""
+        return self.model.word_embeddings.weight.detach().to(choose_device())
+
     def _widths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """The fixed lengths that documents are padded to, [D]."""
         room = self.model.config.max_tokens
@@ -152,8 +190,8 @@ class Extractor:
     @torch.inference_mode()
     def _pooled(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """States [R, T, H] and their mean [R, H] over ``mask``, as in the model's own forward."""
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        states = self.model.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        ids, mask = ids.to(self._backbone.device), mask.to(self._backbone.device)
+        states = self._backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weight = mask.unsqueeze(-1).to(states.dtype)
         return states, (states * weight).sum(1) / weight.sum(1)
 
@@ -181,11 +219,21 @@ class Extractor:
     def _fused(self, corpus: EncodedCorpus, row: int, text: Tensor, states: Tensor) -> Tensor:
         """Text [1, H] and states [1, T, H] of one document joined with its graph."""
         parts = {name: tensor.to(text.device) for name, tensor in collate(corpus, [row]).items()}
+        fused: Tensor = self._graph_path(self._words, text, states, *(parts[name] for name in GRAPH_INPUTS))
+        return fused
+
+
+class _GraphPath(nn.Module):
+    """What :class:`AutoGLMModel` makes of a text's features and its graph; inputs as :data:`GRAPH_INPUTS`."""
+
+    def __init__(self, encoder: nn.Module, fusion: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.fusion = encoder, fusion
+
+    def forward(self, words: Tensor, text: Tensor, states: Tensor, *graph: Tensor) -> Tensor:
+        parts = dict(zip(GRAPH_INPUTS, graph, strict=True))
         batch = parts.pop("batch")
-        for name in ("input_ids", "attention_mask"):
-            del parts[name]
-        nodes = self.model.graph_encoder(self.model.word_embeddings.weight, states, **parts)
-        fused: Tensor = self.model.fusion(text, nodes, batch)
+        fused: Tensor = self.fusion(text, self.encoder(words, states, **parts), batch)
         return fused
 
 

@@ -17,6 +17,7 @@ from openautoglm.evaluate.mistakes import shown_errors
 from openautoglm.evaluate.plots import training_rows
 from openautoglm.evaluate.predict import Reader
 from openautoglm.evaluate.slices import NODES, buckets, slice_rows
+from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.encode import collate, encode
 from openautoglm.train.features import Extractor
@@ -45,7 +46,7 @@ def test_a_document_is_read_alike_alone_and_in_company(corpus, checkpoint, tmp_p
 @torch.inference_mode()
 def test_it_reads_what_the_models_own_forward_reads(corpus, checkpoint, tmp_path):
     graphs = toy_graphs(corpus)
-    reading = Reader.of(checkpoint, tmp_path).read(corpus, graphs)
+    reading = Reader.of(checkpoint, tmp_path, precision="fp32").read(corpus, graphs)
     model = checkpoint.model()
     encoded = encode(corpus.column("text"), graphs, checkpoint.tokenizer(), checkpoint.config.max_tokens)
     inputs = collate(encoded, np.arange(len(corpus)))
@@ -53,6 +54,24 @@ def test_it_reads_what_the_models_own_forward_reads(corpus, checkpoint, tmp_path
     model.use_graph = False
     np.testing.assert_allclose(reading.text_logits, model(**inputs).logits.numpy(), atol=1e-4)
     assert np.abs(reading.logits - reading.text_logits).max() > 1e-3
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_beside_another_it_reads_what_it_reads_alone(corpus, checkpoint, tmp_path, seed):
+    """With the same body and another head; with another body."""
+    model, tokenizer = (
+        (checkpoint.model(), checkpoint.tokenizer()) if not seed else build("tiny", sorted(WORDS), 7)
+    )
+    with torch.no_grad():
+        model.adapter.linear.weight.mul_(-1.0)
+    other = Checkpoint.save(tmp_path / "other", model, tokenizer, {})
+    reader = Reader.of(checkpoint, tmp_path / "cache")
+    beside = reader.beside(other, tmp_path / "cache")
+    assert (beside.extractor is reader.extractor) == (seed == 0)
+    graphs = toy_graphs(corpus)
+    alone = Reader.of(other, tmp_path / "cache").read(corpus, graphs)
+    np.testing.assert_array_equal(beside.read(corpus, graphs).logits, alone.logits)
+    assert not np.array_equal(alone.logits, reader.read(corpus, graphs).logits)
 
 
 def test_a_new_head_on_a_known_body_computes_nothing(corpus, checkpoint, tmp_path, monkeypatch):

@@ -14,9 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from openautoglm.errors import AutoGLMError
+from openautoglm.export import trace
 from openautoglm.export.onnx import GRAPH, export_onnx
 from openautoglm.export.session import Session
+from openautoglm.export.trace import Kept
 from openautoglm.export.weights import locate, read_float32
+from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
 from tests.unit.export.toys import make_checkpoint, make_folder, texts_of
 
@@ -72,10 +75,29 @@ def test_other_weights_of_the_same_shapes_have_the_same_graph(folder: Path, tmp_
     assert (other / GRAPH).read_bytes() == (folder / GRAPH).read_bytes()
 
 
+def test_a_kept_trace_serves_other_numbers_of_labels(
+    folder: Path, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path / "traces", "code")
+    shutil.copy(folder / WEIGHTS, tmp_path)
+    assert export_onnx(checkpoint, tmp_path / GRAPH, 17, kept).read_bytes() == (folder / GRAPH).read_bytes()
+    wider, tokenizer = build("tiny", ["a", "b", "c", "d", "e", "f", "g"], 1, max_tokens=64)
+    other = Checkpoint.save(tmp_path / "wider", wider, tokenizer, {})
+    fresh = make_folder(tmp_path / "fresh", other)
+    shutil.copy(other.path / WEIGHTS, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(trace, "_traced", None)
+        assert export_onnx(other, tmp_path / GRAPH, 17, kept).read_bytes() == (fresh / GRAPH).read_bytes()
+    (path,) = kept.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+    assert export_onnx(other, tmp_path / GRAPH, 17, kept).read_bytes() == (fresh / GRAPH).read_bytes()
+    assert Kept(kept.folder, "other code").path(other.config, 17) != path
+
+
 def test_nothing_of_this_machine_is_in_the_file(folder: Path) -> None:
     data = (folder / GRAPH).read_bytes()
-    for trace in (b"/site-packages/", b".py", str(Path.cwd()).encode(), b"pytorch"):
-        assert trace not in data
+    for path in (b"/site-packages/", b".py", str(Path.cwd()).encode(), b"pytorch"):
+        assert path not in data
 
 
 @pytest.mark.parametrize(

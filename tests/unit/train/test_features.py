@@ -9,8 +9,9 @@ import pytest
 import torch
 from toy_training import toy_documents, toy_graph
 
-from openautoglm.graph import GraphBatch
+from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import build
+from openautoglm.model.encode import INPUT_NAMES, collate, encode
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
 from openautoglm.train.features import UNIT, Extractor, quantise
 
@@ -18,22 +19,55 @@ TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + ["empty", "wo
 GRAPHS = GraphBatch.from_graphs([toy_graph(text) for text in TEXTS])
 
 
-def extractor(gate: float = 0.0, backbone: str = "tiny", seed: int = 0) -> Extractor:
+def extractor(gate: float = 0.0, backbone: str = "tiny", seed: int = 0, precision: str = "auto") -> Extractor:
     model, tokenizer = build(backbone, ["a", "b"], seed, graph_size=16, max_tokens=24)
     with torch.no_grad():
         model.fusion.gate.fill_(gate)
-    return Extractor.of(model, tokenizer)
+    return Extractor.of(model, tokenizer, precision=precision)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(("gate", "backbone"), [(0.0, "tiny"), (1.0, "tiny"), (1.0, "all-MiniLM-L6-v2")])
-def test_a_document_alone_has_the_features_it_has_in_company(gate: float, backbone: str) -> None:
-    found = extractor(gate, backbone)
+def test_a_document_alone_has_the_features_it_has_in_company(
+    gate: float, backbone: str, precision: str
+) -> None:
+    found = extractor(gate, backbone, precision=precision)
     whole = found.extract(TEXTS, GRAPHS)
     order = np.random.default_rng(0).permutation(len(TEXTS))
     mixed = found.extract([TEXTS[i] for i in order], GRAPHS.select(order))
     assert (mixed == whole[order]).all()
     for row in (0, 7, len(TEXTS) - 1, len(TEXTS) - 2, len(TEXTS) - 3):
         assert (found.extract([TEXTS[row]], GRAPHS.select([row])) == whole[row]).all()
+
+
+def test_the_graph_path_is_the_models_own_bit_for_bit() -> None:
+    """Traced once, on a graph of its own: no size of that may be left in it, nor anything that changes with use."""
+    found = extractor(gate=1.0, precision="fp32")
+    empty = GraphBatch.from_graphs([SemanticGraph((), ()), SemanticGraph((Node(0, 4, 0),), ())])
+    corpus = encode(
+        [*TEXTS, "none", "node"],
+        GraphBatch.concatenate([GRAPHS, empty]),
+        found.tokenizer,
+        found.model.config.max_tokens,
+    )
+    hidden, random = found.model.config.backbone_config["hidden_size"], torch.Generator().manual_seed(0)
+    for row in (*range(len(corpus)), *range(3)):
+        length = int(corpus.lengths[row])
+        states = torch.randn(1, length, hidden, generator=random)
+        text = torch.randn(1, hidden, generator=random)
+        parts = collate(corpus, [row])
+        batch, graph = parts["batch"], {n: parts[n] for n in INPUT_NAMES[2:] if n != "batch"}
+        with torch.inference_mode():
+            nodes = found.model.graph_encoder(found.model.word_embeddings.weight, states, **graph)
+            expected = found.model.fusion(text, nodes, batch)
+            assert torch.equal(found._fused(corpus, row, text, states), expected), row
+
+
+def test_the_model_keeps_the_precision_it_will_be_published_in() -> None:
+    found = extractor(precision="bf16")
+    before = {name: tensor.clone() for name, tensor in found.model.state_dict().items()}
+    found.extract(TEXTS[:3], GRAPHS.select([0, 1, 2]))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in found.model.state_dict().items())
 
 
 def test_they_have_unit_length() -> None:
