@@ -22,10 +22,8 @@ from tasks.tracking import run_page
 Row = dict[str, Any]
 
 
-def show(
-    ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path = ROOT
-) -> tuple[list[Step], str | None]:
-    """Show gates, metrics, sizes and links; return the steps and the id of the release in service.
+def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path = ROOT) -> list[Step]:
+    """Show gates, metrics, sizes and links; return the steps.
 
     Raises:
         NotPublished: the candidate was refused, with the gates that refused it.
@@ -50,7 +48,7 @@ def show(
     if verdict == "refused":
         refused = "; ".join(f"{row['gate']}: {row['reason']}" for row in gates if not row["passed"])
         raise NotPublished(f"not published: {refused or release.get('reason', 'no gate said why')}")
-    return steps, delivered.release
+    return steps
 
 
 def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:

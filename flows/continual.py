@@ -30,7 +30,7 @@ from openautoglm.loop import Batch, Lease, Ledger
 from openautoglm.loop.servers import INBOX
 from openautoglm.params import Params
 from tasks import STAGES
-from tasks.deliver import LEDGER, draw_chain
+from tasks.deliver import LEDGER, Delivered, draw_chain
 from tasks.lineage import entries, head_of, learnt, pin_all, pin_batch
 
 DRIFT = Path("reports/drift.json")
@@ -62,7 +62,7 @@ def continual(why: str = "by hand") -> list[str] | State[list[str]]:
 
 
 @flow(name="batch", flow_run_name="{entry}", log_prints=True, persist_result=False)
-def one_batch(entry: str, fence: int) -> tuple[str, dict[str, float]]:
+def one_batch(entry: str, fence: int) -> tuple[Delivered, dict[str, float]]:
     """One batch through all stages; returns the release it is in, and the seconds that each stage took.
 
     Raises:
@@ -71,13 +71,13 @@ def one_batch(entry: str, fence: int) -> tuple[str, dict[str, float]]:
     with tracked():
         pin_batch(entry)
         try:
-            steps, release = stages(fence)
+            steps, delivered = stages(fence)
         except NotPublished:
             tell_drift(entry)
             raise
         tell_drift(entry)
-        assert release is not None, "a run that is no dry run publishes or raises"
-        return release, {step.stage: step.seconds for step in steps}
+        assert delivered.release is not None, "a run that is no dry run publishes or raises"
+        return delivered, {step.stage: step.seconds for step in steps}
 
 
 def ask_for(wanted: Mapping[str, str]) -> None:
@@ -135,7 +135,7 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     """Run ``batch``, write into the ledger what became of it, and say so in one line."""
     start = time.time()
     try:
-        release, seconds = one_batch(batch.entry, lease.token)
+        delivered, seconds = one_batch(batch.entry, lease.token)
     except NotPublished as error:
         ledger.finish(batch.entry, lease.token, "refused", why=str(error))
         return f"{batch.entry}: {error}"
@@ -144,10 +144,13 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     except BaseException as error:  # not the batch's fault: it stays the next one
         ledger.back(batch.entry, lease.token, f"{type(error).__name__}: {error}")
         raise
-    ledger.finish(batch.entry, lease.token, "published", release=release, **seconds)
+    ledger.finish(
+        batch.entry, lease.token, "published", release=delivered.release, done=delivered.at, **seconds
+    )
     waited = {"waiting": start - batch.arrived} if batch.tries == 0 else {}
     parts = ", ".join(f"{name} {value:.1f}" for name, value in (waited | seconds).items() if value >= 0.05)
-    return f"{batch.entry}: published as {release}, {time.time() - batch.arrived:.1f} s after it arrived ({parts})"
+    took = delivered.at - batch.arrived
+    return f"{batch.entry}: published as {delivered.release}, {took:.1f} s after it arrived ({parts})"
 
 
 def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:

@@ -10,6 +10,7 @@ from flows.artifacts import show
 from flows.begin import begin
 from flows.delivery import hand_over
 from flows.steps import Step, step
+from tasks.deliver import Delivered
 from tasks.lineage import pin_all
 
 ingest = step("ingest", retries=3)
@@ -21,8 +22,8 @@ export = step("export")
 publish = step("publish", retries=3)
 
 
-def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Step], str | None]:
-    """The seven stages in their order, then the gate; the release is that in service, None after a dry run.
+def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Step], Delivered]:
+    """The seven stages in their order, then the gate; the release delivered is that in service, None after a dry run.
 
     Raises:
         LeaseLost: the training lease with the token ``fence`` is another run's by now; told before the next stage.
@@ -35,7 +36,7 @@ def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Ste
     model = export(fence, checkpoint)
     candidate = publish(fence, model, exam)
     delivered = hand_over(candidate, fence, force, dry_run)
-    return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered)
+    return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered), delivered
 
 
 @flow(name="pipeline", log_prints=True, persist_result=False)
@@ -53,8 +54,8 @@ def pipeline(keep_parent: bool = False, dry_run: bool = False, force: str = "") 
     with begin(must_reach=True) as lease:
         if not keep_parent:
             pin_all()
-        _, release = stages(lease.token, force, dry_run)
-        return release
+        _, delivered = stages(lease.token, force, dry_run)
+        return delivered.release
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def retrain(why: str = "by hand", dry_run: bool = False) -> str | State[str] | N
         taken = [batch.entry for batch in ledger.batches() if batch.state in ("published", "refused")]
         champion = pin_retrain(taken[-1] if taken else None)
         try:
-            _, release = stages(lease.token, dry_run=dry_run)
+            _, delivered = stages(lease.token, dry_run=dry_run)
         except NotPublished as error:
             message = f"champion stays: {champion}; {error}"
             print(message)
@@ -39,7 +39,7 @@ def retrain(why: str = "by hand", dry_run: bool = False) -> str | State[str] | N
             return Completed(name="ChampionStays", message=message, data=str(champion))
         if not dry_run:
             ledger.did("retrain")
-        return release
+        return delivered.release
 
 
 if __name__ == "__main__":

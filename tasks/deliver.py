@@ -10,8 +10,9 @@ repeat, and is left out inside a DVC experiment.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,15 @@ CHAIN = Path("reports/chain.html")
 
 @dataclass(frozen=True)
 class Delivered:
-    """release: id of what is in the store now, None: refused; before: what the channel pointed at; moved: this call did."""
+    """release: id of what is in the store now, None: refused; before: what the channel pointed at; moved: this call did.
+
+    at: when that was so, in seconds since 1970.
+    """
 
     release: str | None
     before: str | None
     moved: bool
+    at: float = field(default_factory=time.time)
 
 
 def is_stale(params: Params, root: Path = Path()) -> bool:

@@ -26,7 +26,7 @@ NO_INT8 = (
     "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
 )
 SCORED = 400  # test documents, evenly spread, on which the float and the int8 model are compared
-CANARIES = 64  # of which one becomes the canary, where there is nothing to compare
+CANARIES = 32  # of which one becomes the canary, where there is nothing to compare
 
 
 def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:

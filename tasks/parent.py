@@ -27,7 +27,8 @@ def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
 
     store = store_of(params, root)
     release = store.get(params.train.parent)
-    return materialise(store, release, root / PARENTS / release.id)
+    earlier = {path.name: path for path in (root / PARENTS).glob("v*") if path.is_dir()}
+    return materialise(store, release, root / PARENTS / release.id, earlier)
 
 
 def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:

@@ -134,14 +134,14 @@ class Ledger:
         why: str = "",
         **times: float,
     ) -> None:
-        """Close a batch, with more ``times`` to remember.
+        """Close a batch, with more ``times`` to remember; ``done`` is now, where it is not among them.
 
         Raises:
             LeaseLost: somebody else took it meanwhile.
         """
         with writing(self.path) as database:
             row = database.execute("SELECT times FROM batches WHERE entry = ?", (entry,)).fetchone()
-            noted = json.loads(row["times"] if row else "{}") | times | {"done": time.time()}
+            noted = json.loads(row["times"] if row else "{}") | {"done": time.time()} | times
             _move(database, entry, token, state=state, release=release, why=why, times=json.dumps(noted))
 
     def postpone(self, entry: str, token: int, why: str) -> int:

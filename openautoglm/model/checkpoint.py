@@ -87,8 +87,7 @@ class Checkpoint:
         """The model in fp32 with exactly the canonical weights, in evaluation mode."""
         with _Unset():
             model = AutoGLMModel(self.config)
-        state = {name: tensor.float() for name, tensor in load_file(self.path / WEIGHTS).items()}
-        model.load_state_dict(state)
+        model.load_state_dict(load_file(self.path / WEIGHTS))  # widened on the way
         model.eval()
         return model
 

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,14 +90,19 @@ def pull(
     return Pulled(release, home, previous, route, fetcher.fetched, clock.seconds)
 
 
-def materialise(store: ReleaseStore, release: Release, to: Path) -> Path:
-    """Write exactly the files of ``release`` to the folder ``to``, from the store alone; one process at a time."""
+def materialise(
+    store: ReleaseStore, release: Release, to: Path, known: Mapping[str, Path] | None = None
+) -> Path:
+    """Write exactly the files of ``release`` to the folder ``to``; one process at a time.
+
+    From the store, or by a delta from one of the ``known`` releases (id → folder); either way every byte is checked.
+    """
     if is_whole(to, release):
         return to
     with locked(to.parent):
         if not is_whole(to, release):  # nobody else did it meanwhile
             fetcher = Fetcher(store.storage, to.parent / f".{to.name}.fetch")
-            _build(release, to, {}, fetcher, _Clock())
+            _build(release, to, dict(known or {}), fetcher, _Clock())
             fetcher.clear()
     return to
 
