@@ -91,15 +91,15 @@ class Reader:
             UserError: its vocabulary is of another version's types.
             ParamsError: its parser needs something that is not installed.
         """
-        extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer(), precision=precision)
+        extractor = Extractor.of_checkpoint(checkpoint, precision=precision)
         store = FeatureStore.of(cache, extractor)
         return cls(
-            checkpoint, extractor.model.adapter, extractor, store, _own_builder(checkpoint, given, extractor)
+            checkpoint, checkpoint.head(), extractor, store, _own_builder(checkpoint, given, extractor)
         )
 
     def beside(self, checkpoint: Checkpoint, cache: Path, given: Path | None = None) -> Reader:
         """The reader of another checkpoint: on this one's body, in memory once, where the two have the same."""
-        if not checkpoint.has_body_of(self.checkpoint):
+        if checkpoint.body != self.checkpoint.body:
             return Reader.of(checkpoint, cache, given, self.extractor.precision)
         builder = _own_builder(checkpoint, given, self.extractor)
         return Reader(checkpoint, checkpoint.head(), self.extractor, self.store, builder)

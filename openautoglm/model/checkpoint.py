@@ -6,7 +6,9 @@ read these and never the master, so that a published number belongs to the publi
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.overrides import TorchFunctionMode
 
 from openautoglm.errors import Corrupt, UserError
-from openautoglm.files import fingerprint_dir, fresh_dir, load_json, save_json
+from openautoglm.files import fingerprint, fingerprint_dir, fresh_dir, load_json, save_json
 from openautoglm.model.adapters import Adapter, build_adapter
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.backbone import load_tokenizer
@@ -99,18 +101,25 @@ class Checkpoint:
             adapter.load_state_dict({n.removeprefix(HEAD): file.get_tensor(n).float() for n in names})
         return adapter.eval()
 
-    def has_body_of(self, other: Checkpoint) -> bool:
-        """All but the task adapter is the other's, bit for bit: weights, tokenizer, sizes."""
-        if any(getattr(self.config, name) != getattr(other.config, name) for name in BODY):
-            return False
-        texts = [[(c.path / name).read_bytes() for name in MODEL_FILES[1:]] for c in (self, other)]
-        if texts[0] != texts[1]:
-            return False
-        with safe_open(self.path / WEIGHTS, "pt") as ours, safe_open(other.path / WEIGHTS, "pt") as theirs:
-            names = [{n for n in file.keys() if not n.startswith(HEAD)} for file in (ours, theirs)]  # noqa: SIM118
-            return names[0] == names[1] and all(
-                torch.equal(ours.get_tensor(name), theirs.get_tensor(name)) for name in names[0]
-            )
+    @cached_property
+    def body(self) -> str:
+        """sha256 of all but the task adapter: weights, tokenizer and sizes; two heads on one body have it alike."""
+        digest = hashlib.sha256()
+        for name in MODEL_FILES[1:]:
+            digest.update((self.path / name).read_bytes())
+        with safe_open(self.path / WEIGHTS, "pt") as file:
+            for name in sorted(name for name in file.keys() if not name.startswith(HEAD)):  # noqa: SIM118
+                tensor = file.get_tensor(name)
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+                digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+        return fingerprint([digest.hexdigest(), [getattr(self.config, name) for name in BODY]])
+
+    @property
+    def weights(self) -> str:
+        """bf16, fp16 or fp32: how they are stored."""
+        with safe_open(self.path / WEIGHTS, "pt") as file:
+            found = {file.get_tensor(name).dtype for name in file.keys() if name.startswith(HEAD)}  # noqa: SIM118
+        return next(name for name, dtype in DTYPES.items() if dtype in found)
 
     def tokenizer(self) -> Any:
         return load_tokenizer(self.path)

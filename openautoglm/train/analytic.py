@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +39,7 @@ from openautoglm.train.calibrate import FEWEST, fit_temperature
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import LIFTED, Extractor, Whole, lift, quantise
 from openautoglm.train.job import Job
+from openautoglm.train.machine import one_thread
 from openautoglm.train.memory import Memory
 from openautoglm.train.prepare import build_model, check_features, load_documents
 
@@ -99,11 +102,14 @@ def learn(
     store = FeatureStore.of(job.runs.parent / "features", extractor)
     lifter = Lifter.of(store, extractor, continual.features, job.params.seed)
     train, valid, computed = _examples(corpus, graphs, extractor, store)
-    memory = remember(lifter, Counter(train))
-    weights, strength = memory.statistics.solve()
-    sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
-    model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
-    loss, accuracy = _score(*_exam(lifter, valid, _published(model, job.params.weights), model.config.labels))
+    with one_thread(), _ahead(corpus, graphs, extractor, store):
+        memory = remember(lifter, Counter(train))
+        weights, strength = memory.statistics.solve()
+        sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
+        model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
+        loss, accuracy = _score(
+            *_exam(lifter, valid, _published(model, job.params.weights), model.config.labels)
+        )
     epoch = {"epoch": 1, "step": 1, "train_loss": None, "valid_loss": loss, "valid_accuracy": accuracy}
     facts = {
         "mode": "analytic",
@@ -155,7 +161,7 @@ def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extr
     """
     if parent:
         check_features(job.params, parent)
-        return Extractor.of(parent.model(), parent.tokenizer(), job.params.weights, job.params.precision)
+        return Extractor.of_checkpoint(parent, job.params.weights, job.params.precision)
     return Extractor.of(*build_model(job.params, labels, None), job.params.weights, job.params.precision)
 
 
@@ -169,23 +175,28 @@ def remember(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Memory:
 
 
 def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: Floats) -> AutoGLMModel:
-    """``model`` with an analytic head: ``weights`` [M + 1, C] on lifted features, the bias in the last row."""
+    """``model``'s body with an analytic head: ``weights`` [M + 1, C] on lifted features, the bias in the last row."""
     changes = {
         "adapter": "analytic",
         "projection": lifter.width - 1,
         "projection_seed": lifter.seed,
         **with_labels(labels),
     }
-    model.config = AutoGLMConfig.from_dict({**model.config.to_dict(), **changes})
-    head = Analytic(model.config.backbone_config["hidden_size"], model.config)
+    config = AutoGLMConfig.from_dict({**model.config.to_dict(), **changes})
+    found = AutoGLMModel(config, model.backbone)
+    for part in ("graph_encoder", "fusion"):
+        if hasattr(model, part):
+            setattr(found, part, getattr(model, part))
+    head = Analytic(config.backbone_config["hidden_size"], config)
     scaled = torch.from_numpy(
         np.ascontiguousarray(weights.T * LIFTED)
     ).float()  # serving's features are not in 1/1024
     with torch.no_grad():
         head.linear.weight.copy_(scaled[:, :-1])
         head.linear.bias.copy_(scaled[:, -1])
-    model.adapter = head
-    return model
+    found.adapter = head
+    found.eval()
+    return found
 
 
 def fit_sharpness(scores: Floats, actual: Ints) -> float:
@@ -193,6 +204,25 @@ def fit_sharpness(scores: Floats, actual: Ints) -> float:
     if len(actual) < FEWEST:
         return SHARPNESS
     return SHARPNESS / fit_temperature(torch.from_numpy(SHARPNESS * scores), torch.from_numpy(actual))
+
+
+@contextmanager
+def _ahead(corpus: Corpus, graphs: GraphBatch, extractor: Extractor, store: FeatureStore) -> Iterator[None]:
+    """Meanwhile, on the processors that solving leaves idle, features of the test documents: evaluate will ask for
+    them. Kept by content; nothing here looks at them, and their labels are not read.
+    """
+    splits, texts = corpus.column("split"), corpus.column("text")
+    rows = [row for row, split in enumerate(splits) if split == "test"]
+    texts = [texts[row] or "" for row in rows]
+    chosen = graphs.select(rows)
+    keys, new = store.missing(extractor.keys(texts, chosen))
+    if not new:
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(extractor.extract, [texts[row] for row in new], chosen.select(new))
+        yield
+    store.add(keys, found.result())
 
 
 def _examples(

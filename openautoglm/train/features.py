@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
-from openautoglm.model.checkpoint import canonical
+from openautoglm.model.checkpoint import Checkpoint, canonical
 from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate, encode
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
@@ -63,10 +63,25 @@ class Extractor:
         cls, model: AutoGLMModel, tokenizer: Any, weights: str = "fp32", precision: str = "auto"
     ) -> Extractor:
         """``model`` itself in evaluation mode, rounded to the ``weights`` that would be published."""
-        rounded = {name: canonical(t, weights).to(t.dtype) for name, t in model.state_dict().items()}
-        model.load_state_dict(rounded)
+        with torch.no_grad():
+            for tensor in model.state_dict().values() if weights != "fp32" else ():
+                tensor.copy_(canonical(tensor, weights))
         model.eval()
         return cls(model, tokenizer, choose_precision(precision, choose_device()))
+
+    @classmethod
+    def of_checkpoint(
+        cls, checkpoint: Checkpoint, weights: str = "fp32", precision: str = "auto"
+    ) -> Extractor:
+        """That of a checkpoint's body, whatever its head. The last one stays in memory: in a run one stage after the
+        other asks for it, and building it takes a second.
+        """
+        weights = "fp32" if weights == checkpoint.weights else weights  # as they are
+        key = f"{checkpoint.body} {weights} {choose_precision(precision, choose_device())}"
+        if key not in _LAST:
+            _LAST.clear()
+            _LAST[key] = cls.of(checkpoint.model(), checkpoint.tokenizer(), weights, precision)
+        return _LAST[key]
 
     def __repr__(self) -> str:
         return f"Extractor({self.fingerprint[:12]}, {'text and graph' if self.reads_graph else 'text'})"
@@ -147,7 +162,11 @@ class Extractor:
     def _backbone(self) -> Any:
         """A copy to compute with: the model itself keeps the precision that is published."""
         kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        backbone = copy.deepcopy(self.model.backbone).to(choose_device(), kind)
+        place, source = choose_device(), self.model.backbone
+        converted = {
+            id(p): nn.Parameter(p.detach().to(place, kind, copy=True), False) for p in source.parameters()
+        }
+        backbone = copy.deepcopy(source, converted).to(place, kind)  # type: ignore[arg-type]
         backbone.set_attn_implementation("eager")  # type: ignore[operator]
         return backbone
 
@@ -221,6 +240,9 @@ class Extractor:
         parts = {name: tensor.to(text.device) for name, tensor in collate(corpus, [row]).items()}
         fused: Tensor = self._graph_path(self._words, text, states, *(parts[name] for name in GRAPH_INPUTS))
         return fused
+
+
+_LAST: dict[str, Extractor] = {}
 
 
 class _GraphPath(nn.Module):

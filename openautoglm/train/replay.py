@@ -109,7 +109,7 @@ def by_features(job: Job, corpus: Corpus, graphs: GraphBatch, rows: Sequence[int
     """Herding (iCaRL, Rebuffi et al. 2017, algorithm 4) by the parent's features."""
     assert job.parent is not None
     parent = Checkpoint.load(job.parent)
-    extractor = Extractor.of(parent.model(), parent.tokenizer(), job.params.weights, job.params.precision)
+    extractor = Extractor.of_checkpoint(parent, job.params.weights, job.params.precision)
     store = FeatureStore.of(job.runs.parent / "features", extractor)
     places = np.array(rows, np.int64)  # an empty list has no type that Arrow takes
     texts, chosen = corpus.table["text"].take(places).to_pylist(), graphs.select(places)
