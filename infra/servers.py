@@ -26,7 +26,7 @@ from ruamel.yaml import YAML
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flows.server import OWNER, ROOT, SERVERS
-from openautoglm.loop.servers import answers, ask, record, why_idle
+from openautoglm.loop.servers import announce, answers, ask, record, why_idle
 from openautoglm.processes import started
 from tasks import QUIET
 
@@ -57,6 +57,8 @@ def up() -> None:
         time.sleep(0.3)
     if idle:
         sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
+    # what waits in the inbox is taken now and not by the next sweep; and a server's first answer to an event is slow
+    announce(f"{prefect}/api", f"start {time.time_ns()}", why="the servers were started")
     print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
 
 

@@ -11,6 +11,7 @@ difference of a logit counts as a share of the logits' spread: 0.001 on logits b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,19 @@ def check_parity(
     model: AutoGLMModel, session: Session, texts: Sequence[str], graphs: GraphBatch, tolerance: float
 ) -> Parity:
     """``texts`` with their ``graphs``: some documents of the exam, at least one; ``model`` on the CPU in fp32."""
-    cases = []
-    for name, corpus in batches_to_try(session, list(texts), graphs):
-        inputs = collate_arrays(corpus, np.arange(len(corpus)))
+    tried = batches_to_try(session, list(texts), graphs)
+    names, inputs = [name for name, _ in tried], [collate_arrays(c, np.arange(len(c))) for _, c in tried]
+
+    def by_torch(arrays: dict[str, Any]) -> Floats:
         with one_thread(), torch.inference_mode():
-            expected = model(**{key: torch.from_numpy(array) for key, array in inputs.items()}).logits.numpy()
-        cases.append(_compare(name, inputs, expected, session.run(inputs), tolerance))
-    return Parity(tuple(cases), tolerance)
+            logits: Floats = model(**{key: torch.from_numpy(a) for key, a in arrays.items()}).logits.numpy()
+        return logits
+
+    with ThreadPoolExecutor(1) as pool:  # beside onnxruntime
+        expected = pool.map(by_torch, inputs)
+        found = [session.run(arrays) for arrays in inputs]
+        rows = zip(names, inputs, expected, found, strict=True)
+        return Parity(tuple(_compare(*row, tolerance) for row in rows), tolerance)
 
 
 def int8_gate(accuracy: float, before: float, documents: int, bound: float) -> Gate:

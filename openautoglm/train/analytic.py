@@ -102,8 +102,7 @@ def learn(
     store = FeatureStore.of(job.runs.parent / "features", extractor)
     lifter = Lifter.of(store, extractor, continual.features, job.params.seed)
     train, valid, computed = _examples(corpus, graphs, extractor, store)
-    with one_thread(), _ahead(corpus, graphs, extractor, store):
-        memory = remember(lifter, Counter(train))
+    with one_thread(), remembered(lifter, Counter(train)) as memory:
         weights, strength = memory.statistics.solve()
         sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
         model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
@@ -165,13 +164,16 @@ def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extr
     return Extractor.of(*build_model(job.params, labels, None), job.params.weights, job.params.precision)
 
 
-def remember(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Memory:
-    """The memory of exactly ``documents`` (content key, label), also left on disk for the next time."""
+@contextmanager
+def remembered(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Iterator[Memory]:
+    """The memory of exactly ``documents`` (content key, label), also left on disk for the next time, meanwhile."""
     before = Memory.load(lifter.memory, lifter.width)
     memory = before.moved_to(documents, lifter)
-    if memory.documents != before.documents:
-        memory.save(lifter.memory)
-    return memory
+    with ThreadPoolExecutor(1) as pool:
+        saved = pool.submit(memory.save, lifter.memory) if memory.documents != before.documents else None
+        yield memory
+    if saved:
+        saved.result()
 
 
 def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: Floats) -> AutoGLMModel:
@@ -204,25 +206,6 @@ def fit_sharpness(scores: Floats, actual: Ints) -> float:
     if len(actual) < FEWEST:
         return SHARPNESS
     return SHARPNESS / fit_temperature(torch.from_numpy(SHARPNESS * scores), torch.from_numpy(actual))
-
-
-@contextmanager
-def _ahead(corpus: Corpus, graphs: GraphBatch, extractor: Extractor, store: FeatureStore) -> Iterator[None]:
-    """Meanwhile, on the processors that solving leaves idle, features of the test documents: evaluate will ask for
-    them. Kept by content; nothing here looks at them, and their labels are not read.
-    """
-    splits, texts = corpus.column("split"), corpus.column("text")
-    rows = [row for row, split in enumerate(splits) if split == "test"]
-    texts = [texts[row] or "" for row in rows]
-    chosen = graphs.select(rows)
-    keys, new = store.missing(extractor.keys(texts, chosen))
-    if not new:
-        yield
-        return
-    with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(extractor.extract, [texts[row] for row in new], chosen.select(new))
-        yield
-    store.add(keys, found.result())
 
 
 def _examples(

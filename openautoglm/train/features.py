@@ -1,7 +1,7 @@
 """Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
-A document's features are what the task adapter reads. The backbone runs on fixed shapes (16 rows, a few lengths, one
-thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time. The
+A document's features are what the task adapter reads. The backbone runs on fixed shapes (a few lengths, 256 tokens a
+batch, one thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time. The
 backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
 
 For sums, :func:`quantise` brings them to unit length in whole numbers of 1/16384, and :func:`lift` multiplies those
@@ -44,10 +44,10 @@ Whole = NDArray[np.int16]
 UNIT = 1 << 14  # a feature of 1.0; a sum of signs times features stays below sqrt(H) · 2^14, far from 2^24
 LIFTED = 1 << 10  # a lifted feature of 1.0
 LEVELS = (1 << 12) - 1  # 12 bits
-ROWS = 16  # of a fixed shape; measured, twice as fast as one, and more gain nothing
+TOKENS = 256  # of a fixed shape; measured, twice as fast as one row, and more gain nothing
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 GRAPH_INPUTS = tuple(name for name in INPUT_NAMES if name not in ("input_ids", "attention_mask"))
-FORMAT = 3  # of the features; another number makes all of them anew
+FORMAT = 4  # of the features; another number makes all of them anew
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,8 +125,11 @@ class Extractor:
         features = np.zeros((len(corpus), parts, hidden), np.float32)
         widths = self._widths(corpus.lengths)
         shapes = [(int(width), np.flatnonzero(widths == width)) for width in np.unique(widths)]
-        size = self.rows
-        batches = [(width, rows[i : i + size]) for width, rows in shapes for i in range(0, len(rows), size)]
+        batches = [
+            (width, rows[i : i + self.rows(width)])
+            for width, rows in shapes
+            for i in range(0, len(rows), self.rows(width))
+        ]
 
         def work(batch: tuple[int, NDArray[np.int64]]) -> int:
             width, rows = batch
@@ -145,18 +148,21 @@ class Extractor:
                 advance(done)
         return features
 
+    def rows(self, width: int) -> int:
+        """Rows of a batch of documents padded to ``width``."""
+        return max(TOKENS // width, 1) if self._rows_are_alike else 1
+
     @cached_property
-    def rows(self) -> int:
-        """Rows a batch: ``ROWS`` where a row's bits do not depend on its place and neighbours here, else one."""
+    def _rows_are_alike(self) -> bool:
+        """Whether a row's bits do not depend on its place and neighbours here."""
         random = torch.Generator().manual_seed(0)
-        width, vocabulary = 16, int(self.model.config.backbone_config["vocab_size"])
-        ids = torch.randint(vocabulary, (ROWS, width), generator=random)
+        rows, width, vocabulary = 16, 16, int(self.model.config.backbone_config["vocab_size"])
+        ids = torch.randint(vocabulary, (rows, width), generator=random)
         mask = torch.ones_like(ids)
         other = torch.roll(ids, 5, dims=0)
         other[6:] = ids[0]  # the former first row is the sixth now, among others than before
         with one_thread():
-            same = torch.equal(self._pooled(ids, mask)[1][0], self._pooled(other, mask)[1][5])
-        return ROWS if same else 1
+            return torch.equal(self._pooled(ids, mask)[1][0], self._pooled(other, mask)[1][5])
 
     @cached_property
     def _backbone(self) -> Any:
@@ -218,8 +224,8 @@ class Extractor:
     def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int) -> Tensor:
         """Features [R, P, H] of a few documents, padded to ``width``."""
         lengths = corpus.lengths[rows]
-        ids = torch.full((self.rows, width), corpus.pad_id)
-        mask = torch.zeros((self.rows, width), dtype=torch.int64)
+        shape = (self.rows(width), width)
+        ids, mask = torch.full(shape, corpus.pad_id), torch.zeros(shape, dtype=torch.int64)
         mask[:, 0] = 1  # a row without a document
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             first = int(corpus.token_ptr[row])

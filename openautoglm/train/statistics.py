@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,8 @@ class Statistics:
             return errors[index]
 
         best = START
+        with ThreadPoolExecutor(3) as pool:  # those that are asked for in any case
+            list(pool.map(error, (START - 1, START, START + 1)))
         while True:
             near = [i for i in (best, best - 1, best + 1) if 0 <= i < len(STRENGTHS)]
             if (found := min(near, key=error)) == best:
