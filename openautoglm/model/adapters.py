@@ -62,7 +62,7 @@ class Analytic(Adapter):
     """Unit length → fixed random directions → ReLU → a linear layer that is solved, not trained (arXiv 2307.02251).
 
     The directions hold +1 and -1 alone: exact in bf16, one bit each in a delta, and with whole-number features their
-    products are exact sums on every machine (:mod:`openautoglm.train.features`).
+    products are exact sums on every machine (:mod:`openautoglm.train.lift`).
     """
 
     projection: Tensor  # [H, M]

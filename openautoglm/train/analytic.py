@@ -37,8 +37,9 @@ from openautoglm.params import ContinualParams
 from openautoglm.train import machine
 from openautoglm.train.calibrate import FEWEST, fit_temperature
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import LIFTED, Extractor, Whole, lift, quantise
+from openautoglm.train.features import Extractor
 from openautoglm.train.job import Job
+from openautoglm.train.lift import LIFTED, Whole, lift, quantise
 from openautoglm.train.machine import one_thread
 from openautoglm.train.memory import Memory
 from openautoglm.train.prepare import build_model, check_features, load_documents

@@ -4,13 +4,8 @@ A document's features are what the task adapter reads. The backbone runs on fixe
 batch, one thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time. The
 backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
 
-For sums, :func:`quantise` brings them to unit length in whole numbers of 1/16384, and :func:`lift` multiplies those
-with signs: sums of whole numbers below 2^24, exact in float32 in any order. So a statistic over them depends on the
-documents alone.
-
 extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
 features = extractor.extract(texts, graphs)                # [D, P, H] float32
-lift(quantise(features[:, 0]), extractor.model.adapter.projection.numpy())  # [D, M + 1] int16
 """
 
 from __future__ import annotations
@@ -40,10 +35,6 @@ from openautoglm.train.machine import choose_device, choose_precision, one_threa
 from openautoglm.train.progress import counting
 
 Floats = NDArray[np.float32]
-Whole = NDArray[np.int16]
-UNIT = 1 << 14  # a feature of 1.0; a sum of signs times features stays below sqrt(H) · 2^14, far from 2^24
-LIFTED = 1 << 10  # a lifted feature of 1.0
-LEVELS = (1 << 12) - 1  # 12 bits
 TOKENS = 256  # of a fixed shape; measured, twice as fast as one row, and more gain nothing
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 GRAPH_INPUTS = tuple(name for name in INPUT_NAMES if name not in ("input_ids", "attention_mask"))
@@ -263,17 +254,3 @@ class _GraphPath(nn.Module):
         batch = parts.pop("batch")
         fused: Tensor = self.fusion(text, self.encoder(words, states, **parts), batch)
         return fused
-
-
-def quantise(features: Floats) -> Whole:
-    """[D, H] to unit length, in whole numbers of 1/16384."""
-    lengths = np.sqrt(np.square(features, dtype=np.float64).sum(axis=1, keepdims=True))
-    whole: Whole = np.rint(features * (UNIT / np.maximum(lengths, 1e-6))).astype(np.int16)
-    return whole
-
-
-def lift(features: Whole, signs: Floats) -> Whole:
-    """relu(features · signs) [D, M + 1] in 12 bits, 1.0 being 1024; the last column is 1.0, for the bias."""
-    sums = features.astype(np.float32) @ signs  # exact: whole numbers below 2^24
-    lifted = np.clip(np.rint(sums * (LIFTED / UNIT)), 0, LEVELS).astype(np.int16)
-    return np.concatenate([lifted, np.full((len(lifted), 1), LIFTED, np.int16)], axis=1)

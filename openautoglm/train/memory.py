@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from openautoglm.train.statistics import Bools, Features, Statistics
+from openautoglm.train.lift import Whole
+from openautoglm.train.statistics import Bools, Statistics
 
 Documents = Counter[tuple[str, str]]  # (content key, label) → how often
 Lifted = Callable[
-    [Sequence[str]], Features
+    [Sequence[str]], Whole
 ]  # content keys [D] → features [D, M]; KeyError where one is not known
 HELD_OUT = 4  # one document in so many chooses the ridge strength
 CHUNK = 8192  # documents

@@ -24,8 +24,9 @@ from openautoglm.graph import GraphBatch
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import ContinualParams
 from openautoglm.train.feature_store import FeatureStore
-from openautoglm.train.features import Extractor, Whole, quantise
+from openautoglm.train.features import Extractor
 from openautoglm.train.job import Hold, Job
+from openautoglm.train.lift import Whole, quantise
 from openautoglm.train.prepare import load_documents
 from openautoglm.train.run import train
 

@@ -1,6 +1,6 @@
 """Sufficient statistics of a ridge head: sums that are exact, so that order and batching leave no trace.
 
-Features are whole numbers of 12 bits (:mod:`openautoglm.train.features`), so every product is below 2^24 and float64
+Whole are whole numbers of 12 bits (:mod:`openautoglm.train.lift`), so every product is below 2^24 and float64
 sums them without rounding up to 2^29 documents. Adding documents in any order, in any batches, or removing some again,
 gives the same bytes as never having done otherwise. That is what makes forgetting exact.
 
@@ -21,9 +21,9 @@ from safetensors.numpy import load_file, save
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from openautoglm.files import canonical_json, write_atomic
+from openautoglm.train.lift import Whole
 
 Floats = NDArray[np.float64]
-Features = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 
 # ridge as a share of the mean feature energy; tried from the middle downhill, as the error has one valley
@@ -61,15 +61,15 @@ class Statistics:
     def width(self) -> int:
         return int(self.gram.shape[-1])
 
-    def plus(self, features: Features, labels: Sequence[str], held_out: Bools) -> Statistics:
+    def plus(self, features: Whole, labels: Sequence[str], held_out: Bools) -> Statistics:
         """With these documents: features [D, M], a label each, and which of them [D] are held out."""
         return self._moved(features, labels, held_out, 1)
 
-    def minus(self, features: Features, labels: Sequence[str], held_out: Bools) -> Statistics:
+    def minus(self, features: Whole, labels: Sequence[str], held_out: Bools) -> Statistics:
         """Without these documents, exactly as if they had never been added."""
         return self._moved(features, labels, held_out, -1)
 
-    def _moved(self, features: Features, labels: Sequence[str], held_out: Bools, sign: int) -> Statistics:
+    def _moved(self, features: Whole, labels: Sequence[str], held_out: Bools, sign: int) -> Statistics:
         gram = self.gram.copy()
         sums = {label: found.copy() for label, found in self.sums.items()}
         counts = {label: found.copy() for label, found in self.counts.items()}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openautoglm.files import fingerprint
-from openautoglm.train.features import UNIT, lift
+from openautoglm.train.lift import UNIT, lift
 from openautoglm.train.memory import Memory, held_out
 from openautoglm.train.statistics import Features, Statistics
 

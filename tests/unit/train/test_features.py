@@ -13,7 +13,8 @@ from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import build
 from openautoglm.model.encode import INPUT_NAMES, collate, encode
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
-from openautoglm.train.features import UNIT, Extractor, quantise
+from openautoglm.train.features import Extractor
+from openautoglm.train.lift import UNIT, quantise
 
 TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + ["empty", "word " * 30, "ünï 漢字 🙂"]
 GRAPHS = GraphBatch.from_graphs([toy_graph(text) for text in TEXTS])
