@@ -124,10 +124,14 @@ def run_from_shell(flow: Callable[..., Any], words: Sequence[str]) -> int:
     return shell(all_runs)
 
 
-def shell(action: Callable[[], object]) -> int:
-    """Call ``action`` with a Prefect server there; what goes wrong becomes one line and an exit code."""
+def shell(action: Callable[[], object], check: Callable[[], object] = lambda: None) -> int:
+    """Call ``action`` with a Prefect server there; what goes wrong becomes one line and an exit code.
+
+    ``check``: what can be found wrong before a server is started for nothing.
+    """
     try:
-        Params.load(ROOT / "params.yaml")  # before a server is started for nothing
+        Params.load(ROOT / "params.yaml")
+        check()
         with temporary_settings({PREFECT_API_URL: PREFECT_API_URL.value() or temporary()}):
             action()
     except AutoGLMError as error:

@@ -16,6 +16,7 @@ from prefect import flow
 from flows.begin import begin, shell
 from flows.continual import catch_up
 from flows.pipeline import stages
+from flows.server import ROOT
 from openautoglm.corpus import inbox as boxes
 from openautoglm.errors import NotPublished
 from openautoglm.files import save_json
@@ -23,7 +24,7 @@ from openautoglm.loop import Lease, Ledger
 from openautoglm.params import Params
 from openautoglm.release import Release
 from tasks.deliver import LEDGER, store_of
-from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out, take_up
+from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out, take_up, unknown_ids
 from tasks.lineage import fine_tuned, forgotten, has_seen, head_of, pin_forget
 
 RESULT = Path(".autoglm/forget.json")
@@ -141,4 +142,10 @@ if __name__ == "__main__":
     parser.add_argument("--ignore-unknown", action="store_true")
     parser.add_argument("--finish", action="store_true")
     given = vars(parser.parse_args())
-    sys.exit(shell(lambda: forget(**given)))
+
+    def check() -> None:
+        params = Params.load(ROOT / "params.yaml")
+        if not (given["finish"] or params.ingest.source):  # what a source has comes into the inbox first
+            unknown_ids(params, read_ids(Path(given["ids"])), given["ignore_unknown"], ROOT)
+
+    sys.exit(shell(lambda: forget(**given), check))

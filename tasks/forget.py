@@ -64,7 +64,21 @@ def take_out(
     """Rewrite the inbox without ``ids``, and the ledger's names with it.
 
     Raises:
-        SourceError: an id that nobody knows, a pointer that holds one, an inbox that is a URL; nothing has changed.
+        SourceError: as :func:`unknown_ids`, or a pointer that holds one; nothing has changed.
+    """
+    from openautoglm.corpus.forgotten import hashed
+
+    unknown = unknown_ids(params, ids, ignore_unknown, root)
+    return _taken_out(params, ids, frozenset(hashed(ids)), reason, unknown, root)
+
+
+def unknown_ids(
+    params: Params, ids: frozenset[str], ignore_unknown: bool = False, root: Path = Path()
+) -> tuple[str, ...]:
+    """Those that are in no batch of the inbox and never were.
+
+    Raises:
+        SourceError: there are some, unless we ``ignore_unknown``; an inbox that is a URL.
     """
     from openautoglm.corpus.forgotten import hashed, records
     from openautoglm.corpus.redact import look
@@ -83,7 +97,7 @@ def take_out(
             f"{len(unknown)} of {len(ids)} ids are in no batch of the inbox: {shown}; nothing has changed; "
             "correct them, or give --ignore-unknown"
         )
-    return _taken_out(params, ids, frozenset(hashed(ids)), reason, tuple(unknown), root)
+    return tuple(unknown)
 
 
 def take_up(params: Params, root: Path = Path()) -> Request:
