@@ -92,12 +92,16 @@ def deploy(api: str) -> None:
 
 def down() -> None:
     """Stop our servers, the last one first."""
+    stopped = 0
     for name in ("runner", "worker", "mlflow", "prefect"):  # a worker: of an earlier version
         found = record(SERVERS, name)
         if found is not None:
             _stop(int(found["pid"]), patience=25 if name == "runner" else 6)
             print(f"stopped {name}")
+            stopped += 1
         (SERVERS / f"{name}.json").unlink(missing_ok=True)
+    if not stopped:
+        print("nothing was running")
 
 
 def status() -> None:

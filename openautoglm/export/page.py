@@ -18,9 +18,9 @@ h1{font-size:1.6rem;margin:0}h2{font-size:.85rem;text-transform:uppercase;letter
 mark{background:#e3f2fd;border-radius:4px;padding:0 .15em}.graph{overflow-x:auto;background:#fff;border:1px solid #cfd8dc;
 border-radius:8px;padding:.5rem}table{border-collapse:collapse;width:100%}td{padding:.2rem .6rem .2rem 0;vertical-align:middle}
 .bar{width:50%}.bar i{display:block;height:.9rem;border-radius:4px;background:#26a69a}.number{text-align:right;
-font-variant-numeric:tabular-nums}small{color:#607d8b}
+font-variant-numeric:tabular-nums}small{color:#607d8b}.warn{color:#b26a00}
 </style></head><body>
-<h1>$label</h1><small>$probability · $model</small>
+<h1>$label</h1><small>$probability · $model</small>$scope
 <h2>Text</h2><div class="text">$text</div>
 <h2>Answers</h2><table>$answers</table>
 <h2>What the parser saw</h2><div class="graph">$svg</div>
@@ -29,12 +29,16 @@ font-variant-numeric:tabular-nums}small{color:#607d8b}
 """)
 
 
+_OUT = '<p class="warn">Out of scope: the text seems to belong to none of the classes.</p>'
+
+
 def page(answer: Prediction, model: str) -> str:
     """A whole HTML document; ``model`` names what answered."""
     return _PAGE.substitute(
         label=escape(answer.label),
         probability=f"{answer.probability:.1%}",
         model=escape(model),
+        scope=_OUT if answer.in_scope is False else "",
         text=_marked(answer),
         answers="".join(_answer(label, share) for label, share in answer.top),
         svg=as_svg(answer.text, answer.graph),

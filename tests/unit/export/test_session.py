@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from openautoglm.errors import Corrupt, UserError
 from openautoglm.export.canary import choose_canary
 from openautoglm.export.int8 import quantize, with_weights
+from openautoglm.export.page import page
 from openautoglm.export.session import Session, check_canary
 from openautoglm.files import repaired, save_json
 from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
@@ -49,6 +51,13 @@ def test_half_a_pair_is_answered_as_the_sign_for_it(session: Session) -> None:
     assert "new card" in answer.phrases
     assert answer.phrases == session.predict([answer.text])[0].phrases
     assert json.dumps(answer.to_json(), ensure_ascii=False).encode()
+
+
+def test_the_page_warns_of_what_belongs_to_no_class(session: Session) -> None:
+    answer = session.predict(["My card has <not> arrived."])[0]
+    assert "<not>" not in page(answer, "v1")
+    assert "Out of scope" in page(replace(answer, in_scope=False), "v1")
+    assert all("Out of scope" not in page(replace(answer, in_scope=known), "v1") for known in (True, None))
 
 
 def test_no_torch_on_this_path(folder: Path) -> None:
