@@ -2,6 +2,7 @@
 
     python examples/continual_banking77.py banking77/
     python examples/continual_banking77.py FOLDER --batches 10 --methods analytic
+    python examples/continual_banking77.py FOLDER --write batches/     # as files, for `autoglm ingest`
 
 FOLDER holds train.jsonl, valid.jsonl and test.jsonl with the fields id, text and label. BANKING77 in 7 batches of 11
 classes takes about half an hour of two cores, the analytic row alone two minutes. Each method starts from the
@@ -81,6 +82,20 @@ class Stream:
         place = {name: number for number, name in enumerate(order)}
         rows = sorted((i for i, b in enumerate(batch) if b in place), key=lambda i: place[batch[i]])
         return Stream(Corpus(self.corpus.table.take(rows)), self.graphs.select(rows), order)
+
+    def write(self, folder: Path) -> None:
+        """One JSONL file a batch, as `autoglm ingest` takes them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        columns = {name: self.corpus.column(name) for name in ("doc_id", "text", "label", "split", "batch")}
+        for batch in self.batches:
+            rows = [
+                {"id": doc_id, "text": text, "label": label, "split": split}
+                for doc_id, text, label, split, its_batch in zip(*columns.values(), strict=True)
+                if its_batch == batch
+            ]
+            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (folder / f"{batch}.jsonl").write_text(lines, encoding="utf-8")
+            print(f"{folder / batch}.jsonl: {len(rows)} documents")
 
     def save(self, folder: Path, params: Params, parent: Path | None) -> Job:
         self.corpus.save(folder / "corpus")
@@ -223,6 +238,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="passes over a batch, or over all for joint")
     parser.add_argument("--backbone", help="another than train.backbone")
     parser.add_argument("--methods", type=named, default=DEFAULT, help=f"of {', '.join(METHODS)}")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="only write the batches there, as files")
     chosen = parser.parse_args()
     params = Params.load(ROOT / "params.yaml")
     settings = {"parent": None, **({"backbone": chosen.backbone} if chosen.backbone else {})}
@@ -235,6 +251,9 @@ def main() -> None:
         stream = Stream.read(chosen.folder, chosen.batches, params)
     except SourceError as error:
         parser.error(error.message)
+    if chosen.write:
+        stream.write(chosen.write)
+        return
     with tempfile.TemporaryDirectory() as name:
         rows = []
         for method in chosen.methods:

@@ -42,3 +42,12 @@ def test_a_fault_is_told_in_a_line(
     assert found.returncode == 2
     assert told in found.stderr.splitlines()[-1]
     assert "Traceback" not in found.stderr
+
+
+def test_the_batches_can_be_had_as_files(tmp_path: Path) -> None:
+    out = tmp_path / "stream"
+    assert asked(written(tmp_path, ROWS), "--batches", "2", "--write", str(out)).returncode == 0
+    found = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(out.iterdir())]
+    assert [sorted(row["split"] for row in rows) for rows in found] == [["test", "train", "valid"]] * 2
+    assert {row["label"] for row in found[0]} | {row["label"] for row in found[1]} == {"a", "b"}
+    assert len({row["label"] for row in found[0]}) == 1
