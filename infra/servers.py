@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,7 @@ LOGS = ROOT / ".autoglm/logs"
 DATABASE = ROOT / ".autoglm/prefect/prefect.db"
 PORTS = {"prefect": 4200, "mlflow": 5000}
 POOL = "local"
+FIRST = 20.0  # seconds that `up` waits for its first run to start
 PATIENCE = 180.0  # seconds until a server must answer; a new database alone took 17
 
 
@@ -57,9 +59,23 @@ def up() -> None:
         time.sleep(0.3)
     if idle:
         sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
-    # what waits in the inbox is taken now and not by the next sweep; and a server's first answer to an event is slow
-    announce(f"{prefect}/api", f"start {time.time_ns()}", why="the servers were started")
+    _first_run(f"{prefect}/api")
     print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
+
+
+def _first_run(api: str) -> None:
+    """Have what waits in the inbox taken now and not by the next sweep, and wait until that run has started: a server's
+    first answer to an event takes seconds, which are not to be the first batch's.
+    """
+    since = datetime.now(UTC).isoformat()
+    announce(api, f"start {since}", why="the servers were started")
+    wanted = {
+        "flows": {"name": {"any_": ["continual"]}},
+        "flow_runs": {"start_time": {"after_": since}},
+    }
+    until = time.monotonic() + FIRST
+    while not ask(api, "/flow_runs/filter", wanted) and time.monotonic() < until:
+        time.sleep(0.3)
 
 
 def deploy(api: str) -> None:
