@@ -36,7 +36,7 @@ LOGS = ROOT / ".autoglm/logs"
 DATABASE = ROOT / ".autoglm/prefect/prefect.db"
 PORTS = {"prefect": 4200, "mlflow": 5000}
 POOL = "local"
-FIRST = 20.0  # seconds that `up` waits for its first run to start
+FIRST = 60.0  # seconds that `up` waits for its first run to start
 PATIENCE = 180.0  # seconds until a server must answer; a new database alone took 17
 
 
@@ -64,14 +64,17 @@ def up() -> None:
 
 
 def _first_run(api: str) -> None:
-    """Have what waits in the inbox taken now and not by the next sweep, and wait until that run has started: a server's
-    first answer to an event takes seconds, which are not to be the first batch's.
+    """Have what waits in the inbox taken now and not by the next sweep, and wait until that run has started: the
+    runner imports for many seconds before its first run, and those are not to be the first batch's.
     """
     since = datetime.now(UTC).isoformat()
     announce(api, f"start {since}", why="the servers were started")
     wanted = {
         "flows": {"name": {"any_": ["continual"]}},
-        "flow_runs": {"start_time": {"after_": since}},
+        "flow_runs": {
+            "expected_start_time": {"after_": since},
+            "state": {"type": {"any_": ["RUNNING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}},
+        },
     }
     until = time.monotonic() + FIRST
     while not ask(api, "/flow_runs/filter", wanted) and time.monotonic() < until:
