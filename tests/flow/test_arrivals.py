@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[T
 
 def test_an_event_from_another_process_publishes_and_the_times_are_told(served: ToyProject) -> None:
     (served.root / "today.jsonl").write_text('{"text": "three"}\n')
-    said = served.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", "--timeout", "150")
+    said = served.run(*AUTOGLM, "ingest", "today.jsonl", "--wait", "--timeout", "240")
 
     assert "published as v000002" in said, (served.root / "runner.log").read_text()
     assert "  waiting  " in said
@@ -72,7 +72,7 @@ def test_a_killed_child_is_crashed_at_once_and_its_batch_is_taken_by_the_next(
     (served.root / "fault").write_text("slow")  # the toy's ingest waits as long as this says so
     (entry,) = give(served, "killed")
     servers.announce(served.api_url, entry)
-    eventually(lambda: _pids(served, entry), 90)
+    eventually(lambda: _pids(served, entry), 200)
     (child,) = _pids(served, entry)
     os.kill(child, signal.SIGKILL)
     (served.root / "fault").unlink()
@@ -81,7 +81,7 @@ def test_a_killed_child_is_crashed_at_once_and_its_batch_is_taken_by_the_next(
     assert not _runs(served, "batch", "RUNNING"), "the flow that it called is closed as well"
     assert "its process ended with -9" in str(_runs(served, "continual", "CRASHED"))
     servers.announce(served.api_url, f"{entry}-again")  # what the sweep does after at most five minutes
-    eventually(lambda: states(served)[-1] == "published", 120)
+    eventually(lambda: states(served)[-1] == "published", 200)
     is_sound(served)
 
 

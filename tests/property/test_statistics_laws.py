@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openautoglm.files import fingerprint
 from openautoglm.train.lift import UNIT, lift
 from openautoglm.train.memory import Memory, held_out
-from openautoglm.train.statistics import Features, Statistics
+from openautoglm.train.statistics import Statistics, Whole
 
 WIDTH = 9
 LABELS = ("card", "Ünïcode", "a/b", "")
@@ -26,7 +26,7 @@ def key_of(number: int) -> str:
     return fingerprint(number)[:32]
 
 
-def features_of(keys: Sequence[str]) -> Features:
+def features_of(keys: Sequence[str]) -> Whole:
     """Each key its own features, at the bounds of what there can be."""
     rows = [np.random.default_rng(int(key[:8], 16)).choice([0, 1, 4095], WIDTH) for key in keys]
     return np.array(rows, dtype=np.int16)
@@ -61,7 +61,7 @@ def test_any_order_and_any_batches(documents, cuts, random) -> None:
 def test_minus_is_never_had(kept, gone) -> None:
     rows = {name: [(key_of(n), label) for n, label in found] for name, found in (("k", kept), ("g", gone))}
 
-    def parts(name: str) -> tuple[Features, list[str], np.ndarray]:
+    def parts(name: str) -> tuple[Whole, list[str], np.ndarray]:
         keys, labels = zip(*rows[name], strict=True)
         return features_of(keys), list(labels), held_out(keys)
 
@@ -83,7 +83,7 @@ def test_features_that_are_gone_cost_time_not_exactness(before, after) -> None:
     memory = Memory.empty(WIDTH).moved_to(documents["b"], features_of)
     there = {key for key, _ in documents["a"]}
 
-    def some(keys: Sequence[str]) -> Features:
+    def some(keys: Sequence[str]) -> Whole:
         if set(keys) - there:
             raise KeyError
         return features_of(keys)

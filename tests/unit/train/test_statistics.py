@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openautoglm.train.statistics import STRENGTHS, Features, Statistics
+from openautoglm.train.statistics import STRENGTHS, Statistics, Whole
 
 LABELS = ("b", "a", "c")
 
 
-def drawn(documents: int, width: int = 12, seed: int = 0) -> tuple[Features, list[str], np.ndarray]:
+def drawn(documents: int, width: int = 12, seed: int = 0) -> tuple[Whole, list[str], np.ndarray]:
     """Random features with a weak hint of the label, the labels, and which documents are held out."""
     random = np.random.default_rng(seed)
     features = random.integers(0, 4096, (documents, width)).astype(np.int16)
