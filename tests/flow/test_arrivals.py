@@ -66,6 +66,7 @@ def test_an_event_from_another_process_publishes_and_the_times_are_told(served: 
     is_sound(served)
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_child_is_crashed_at_once_and_its_batch_is_taken_by_the_next(
     served: ToyProject, eventually: Eventually
 ) -> None:
