@@ -52,6 +52,7 @@ def up() -> None:
     )  # fmt: skip
     _wait("prefect")
     deploy(f"{prefect}/api")
+    is_new = record(SERVERS, "runner") is None
     _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)
     _wait("mlflow")
     until = time.monotonic() + PATIENCE
@@ -59,16 +60,16 @@ def up() -> None:
         time.sleep(0.3)
     if idle:
         sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
-    _first_run(f"{prefect}/api")
+    if is_new and not _first_run(f"{prefect}/api"):
+        print("the first run is late; what waits in the inbox is taken by the next sweep")
     print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
 
 
-def _first_run(api: str) -> None:
+def _first_run(api: str) -> bool:
     """Have what waits in the inbox taken now and not by the next sweep, and wait until that run has started: the
     runner imports for many seconds before its first run, and those are not to be the first batch's.
     """
     since = datetime.now(UTC).isoformat()
-    announce(api, f"start {since}", why="the servers were started")
     wanted = {
         "flows": {"name": {"any_": ["continual"]}},
         "flow_runs": {
@@ -77,8 +78,13 @@ def _first_run(api: str) -> None:
         },
     }
     until = time.monotonic() + FIRST
-    while not ask(api, "/flow_runs/filter", wanted) and time.monotonic() < until:
-        time.sleep(0.3)
+    with suppress(OSError):  # the sweep does without
+        announce(api, f"start {since}", why="the servers were started")
+        while time.monotonic() < until:
+            if ask(api, "/flow_runs/filter", wanted):
+                return True
+            time.sleep(0.3)
+    return False
 
 
 def deploy(api: str) -> None:

@@ -37,7 +37,7 @@ class Delivered:
     release: str | None
     before: str | None
     moved: bool
-    at: float = field(default_factory=time.time)
+    at: float = field(default_factory=time.time, compare=False)
 
 
 def is_stale(params: Params, root: Path = Path()) -> bool:

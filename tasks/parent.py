@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
-    """``.autoglm/parents/<id>`` with the files of release ``train.parent``, fetched when missing; None without a parent.
+    """``.autoglm/parents/<id>`` with the files of release ``train.parent``, built when missing, from an earlier one there
+    where that moves less; None without a parent.
 
     Every byte is checked against the release's manifest, so what lies there is what its id names.
 

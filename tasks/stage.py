@@ -8,21 +8,24 @@ the ones of `dvc repro`; but torch and friends are imported once, and a stage's 
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
 import dvc.stage.run
 from dvc.exceptions import DvcException
-from dvc.lock import LockError
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError
 
 import tasks  # noqa: F401  sets the environment before anything reads it
 
+BUSY = (LockError, RWLockFileCorruptedError)  # goes away: another process is at work, or was killed at it
 How = Literal["ran", "restored", "cached"]
 Log = Callable[[str], object]
 Reads = Callable[[], Mapping[str, object]]
@@ -82,7 +85,7 @@ def ensure(
             return "ran" if ran else "restored" if changed else "cached"
         except Exception as error:
             cause = _root_cause(error)
-            if not isinstance(cause, LockError) or ran or time.monotonic() > until:
+            if not isinstance(cause, BUSY) or ran or time.monotonic() > until:
                 raise cause from None
             log(f"{name}: waiting for the other door: {str(cause).splitlines()[0]}")
             time.sleep(1)
@@ -127,14 +130,32 @@ def _runner(body: Callable[[Any], object]) -> Iterator[None]:
 
 @contextmanager
 def opened(root: Path) -> Iterator[Any]:
+    _mend(root / ".dvc/tmp")
     with Repo(str(root), _wait_for_lock=True) as repo:
         yield repo
 
 
+def _mend(folder: Path) -> None:
+    """Remove DVC's list of who reads and writes what, if a process was killed while it wrote it: nothing would run again."""
+    path = folder / RWLOCK_FILE
+    if not _is_json(path):
+        with suppress(LockError), make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+            if not _is_json(path):  # nobody else did it, and nobody is writing it
+                path.unlink(missing_ok=True)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
 def _root_cause(error: BaseException) -> BaseException:
     """What a stage raised: below DVC's wrappers, if there is anything."""
-    while (
-        isinstance(error, DvcException) and not isinstance(error, LockError) and error.__cause__ is not None
-    ):
+    while isinstance(error, DvcException) and not isinstance(error, BUSY) and error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -87,7 +87,7 @@ class Checkpoint:
 
     def model(self) -> AutoGLMModel:
         """The model in fp32 with exactly the canonical weights, in evaluation mode."""
-        with _Unset():
+        with Unset():
             model = AutoGLMModel(self.config)
         model.load_state_dict(load_file(self.path / WEIGHTS))  # widened on the way
         model.eval()
@@ -129,7 +129,7 @@ class Checkpoint:
         return fingerprint_dir(self.path)
 
 
-class _Unset(TorchFunctionMode):
+class Unset(TorchFunctionMode):
     """Inside, nobody draws random weights: all of them are loaded, and drawing takes as long as loading."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

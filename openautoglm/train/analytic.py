@@ -30,7 +30,7 @@ from openautoglm.files import write_atomic
 from openautoglm.graph import GraphBatch
 from openautoglm.model.adapters import Analytic, directions
 from openautoglm.model.autoglm import AutoGLMModel
-from openautoglm.model.checkpoint import Checkpoint, canonical
+from openautoglm.model.checkpoint import Checkpoint, Unset, canonical
 from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.model.scope import softmax
 from openautoglm.params import ContinualParams
@@ -186,7 +186,8 @@ def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: F
         **with_labels(labels),
     }
     config = AutoGLMConfig.from_dict({**model.config.to_dict(), **changes})
-    found = AutoGLMModel(config, model.backbone)
+    with Unset():
+        found = AutoGLMModel(config, model.backbone)
     for part in ("graph_encoder", "fusion"):
         if hasattr(model, part):
             setattr(found, part, getattr(model, part))

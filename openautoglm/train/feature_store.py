@@ -64,21 +64,15 @@ class FeatureStore:
         self, extractor: Extractor, keys: Sequence[str], texts: Sequence[str], graphs: GraphBatch
     ) -> int:
         """Compute and keep what is not there yet; returns how many documents that were."""
-        names, rows = self.missing(keys)
-        if rows:
-            self.add(names, extractor.extract([texts[row] for row in rows], graphs.select(rows)))
-        return len(rows)
-
-    def missing(self, keys: Sequence[str]) -> tuple[list[str], list[int]]:
-        """(keys that are not there, each once; a row of each)."""
         if any(key not in self for key in keys):
             self._look()
         rows = sorted({key: row for row, key in enumerate(keys) if key not in self}.values())
-        return [keys[row] for row in rows], rows
+        if rows:
+            found = extractor.extract([texts[row] for row in rows], graphs.select(rows))
+            self.add([keys[row] for row in rows], found)
+        return len(rows)
 
     def add(self, keys: Sequence[str], features: Floats) -> None:
-        if not keys:
-            return
         part: Part = {"keys": _to_bytes(keys), "features": features}
         self._seen.add(self._write(part))
         self._take_in(part)

@@ -1,8 +1,8 @@
 """Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
 A document's features are what the task adapter reads. The backbone runs on fixed shapes (a few lengths, 256 tokens a
-batch, one thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a time. The
-backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
+batch, one thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a
+time. The backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
 
 extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
 features = extractor.extract(texts, graphs)                # [D, P, H] float32
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
-from openautoglm.model.checkpoint import Checkpoint, canonical
+from openautoglm.model.checkpoint import Checkpoint, canonical, config_dict
 from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate, encode
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
@@ -64,11 +64,14 @@ class Extractor:
     def of_checkpoint(
         cls, checkpoint: Checkpoint, weights: str = "fp32", precision: str = "auto"
     ) -> Extractor:
-        """That of a checkpoint's body, whatever its head. The last one stays in memory: in a run one stage after the
-        other asks for it, and building it takes a second.
+        """That of a checkpoint, whatever its labels and their weights. The last one stays in memory: in a run one stage
+        after the other asks for it, and building it takes a second.
         """
         weights = "fp32" if weights == checkpoint.weights else weights  # as they are
-        key = f"{checkpoint.body} {weights} {choose_precision(precision, choose_device())}"
+        config = {
+            k: v for k, v in config_dict(checkpoint.config).items() if k not in ("id2label", "label2id")
+        }
+        key = fingerprint([checkpoint.body, config, weights, choose_precision(precision, choose_device())])
         if key not in _LAST:
             _LAST.clear()
             _LAST[key] = cls.of(checkpoint.model(), checkpoint.tokenizer(), weights, precision)

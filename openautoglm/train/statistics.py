@@ -1,6 +1,6 @@
 """Sufficient statistics of a ridge head: sums that are exact, so that order and batching leave no trace.
 
-Whole are whole numbers of 12 bits (:mod:`openautoglm.train.lift`), so every product is below 2^24 and float64
+Features are whole numbers of 12 bits (:mod:`openautoglm.train.lift`), so every product is below 2^24 and float64
 sums them without rounding up to 2^29 documents. Adding documents in any order, in any batches, or removing some again,
 gives the same bytes as never having done otherwise. That is what makes forgetting exact.
 

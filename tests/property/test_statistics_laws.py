@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openautoglm.files import fingerprint
-from openautoglm.train.lift import UNIT, lift
+from openautoglm.train.lift import UNIT, Whole, lift
 from openautoglm.train.memory import Memory, held_out
-from openautoglm.train.statistics import Statistics, Whole
+from openautoglm.train.statistics import Statistics
 
 WIDTH = 9
 LABELS = ("card", "Ünïcode", "a/b", "")

@@ -79,3 +79,11 @@ def test_it_is_tried_again() -> None:
     from flows.steps import is_transient
 
     assert is_transient(None, None, Failed(data=InputChanged("ingest: inbox changed while it ran")))
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"/a/b'])
+def test_a_process_killed_while_it_wrote_dvcs_lock_stops_nobody(root: Path, left: str) -> None:
+    (root / ".dvc/tmp").mkdir(exist_ok=True)
+    (root / ".dvc/tmp/rwlock").write_text(left)
+    assert ensure("ingest", ingest(root), root=root, wait=5) == "ran"
+    assert ensure("ingest", ingest(root), root=root, wait=5) == "cached"

@@ -11,7 +11,9 @@ from toy_training import toy_documents, toy_graph
 
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import build
+from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.encode import INPUT_NAMES, collate, encode
+from openautoglm.train.analytic import Lifter, with_head
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
 from openautoglm.train.features import Extractor
 from openautoglm.train.lift import UNIT, quantise
@@ -62,6 +64,21 @@ def test_the_graph_path_is_the_models_own_bit_for_bit() -> None:
             nodes = found.model.graph_encoder(found.model.word_embeddings.weight, states, **graph)
             expected = found.model.fusion(text, nodes, batch)
             assert torch.equal(found._fused(corpus, row, text, states), expected), row
+
+
+def test_two_heads_on_one_body_keep_their_own_settings(tmp_path: Path) -> None:
+    """One after the other in one process, as in a flow: what the first was made with is not the second's."""
+    model, tokenizer = build("tiny", ["a", "b"], 0, graph_size=16, max_tokens=24)
+    first = Checkpoint.save(tmp_path / "first", model, tokenizer, {})
+    found = Extractor.of_checkpoint(first)
+    store = FeatureStore(tmp_path / "store")
+    lifter = Lifter.of(store, found, 8, seed=1)
+    headed = with_head(found.model, lifter, ["a", "b"], np.zeros((9, 2)))
+    second = Checkpoint.save(tmp_path / "second", headed, tokenizer, {})
+    assert first.body == second.body
+    assert Extractor.of_checkpoint(first) is found
+    assert Lifter.of(store, Extractor.of_checkpoint(second), 8, seed=2).seed == 1
+    assert Lifter.of(store, Extractor.of_checkpoint(first), 8, seed=2).seed == 2
 
 
 def test_the_model_keeps_the_precision_it_will_be_published_in() -> None:

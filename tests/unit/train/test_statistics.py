@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openautoglm.train.statistics import STRENGTHS, Statistics, Whole
+from openautoglm.train.lift import Whole
+from openautoglm.train.statistics import STRENGTHS, Statistics
 
 LABELS = ("b", "a", "c")
 
