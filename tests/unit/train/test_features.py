@@ -18,12 +18,19 @@ from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
 from openautoglm.train.features import Extractor
 from openautoglm.train.lift import UNIT, quantise
 
-TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + ["empty", "word " * 30, "ünï 漢字 🙂"]
+TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + [
+    "empty",
+    "word " * 30,
+    "a longer text " * 28,
+    "ünï 漢字 🙂",
+]
 GRAPHS = GraphBatch.from_graphs([toy_graph(text) for text in TEXTS])
 
 
 def extractor(gate: float = 0.0, backbone: str = "tiny", seed: int = 0, precision: str = "auto") -> Extractor:
-    model, tokenizer = build(backbone, ["a", "b"], seed, graph_size=16, max_tokens=24)
+    model, tokenizer = build(
+        backbone, ["a", "b"], seed, graph_size=16, max_tokens=24 if backbone == "tiny" else 128
+    )
     with torch.no_grad():
         model.fusion.gate.fill_(gate)
     return Extractor.of(model, tokenizer, precision=precision)
