@@ -79,7 +79,7 @@ def _first_run(api: str) -> bool:
     }
     until = time.monotonic() + FIRST
     with suppress(OSError):  # the sweep does without
-        announce(api, f"start {since}", why="the servers were started")
+        announce(api, f"the servers' start at {since}: what")
         while time.monotonic() < until:
             if ask(api, "/flow_runs/filter", wanted):
                 return True

@@ -73,7 +73,7 @@ def of_profile() -> str | None:
 def announce(api: str, entry: str, **payload: object) -> None:
     """Emit ``autoglm.batch.arrived``. The same entry is the same event, which the server takes once.
 
-    ``payload`` goes with it; its ``why`` is what the run is told, where that is not that the entry arrived.
+    ``payload`` goes with it.
 
     Raises:
         OSError: nobody answers there.
@@ -83,7 +83,7 @@ def announce(api: str, entry: str, **payload: object) -> None:
         "occurred": datetime.datetime.now(datetime.UTC).isoformat(),
         "event": EVENT,
         "resource": {"prefect.resource.id": INBOX, "prefect.resource.name": "inbox"},
-        "payload": {"entry": entry, "why": f"{entry} arrived", **payload},
+        "payload": {"entry": entry, **payload},
     }
     ask(api, "/events", [event])
 
