@@ -37,9 +37,10 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     cache, folder = root / ".autoglm/features", parent_dir(params, root)
-    reader = Reader.of(checkpoint, cache, precision=params.train.precision)
+    precision = params.train.precision
+    reader = Reader.of(checkpoint, cache, precision=precision)
     given = root / "data/graphs" / VOCABULARY
-    parent = reader.beside(Checkpoint.load(folder), cache, given) if folder else None
+    parent = Reader.of(Checkpoint.load(folder), cache, given, precision) if folder else None
     (kept, kept_graphs), others = by_scope(corpus, graphs, params.evaluate.oos_label)
     light = checkpoint.training.get("head_only", False) and not params.continual.thorough
     exam = sit(

@@ -93,16 +93,10 @@ class Reader:
         """
         extractor = Extractor.of_checkpoint(checkpoint, precision=precision)
         store = FeatureStore.of(cache, extractor)
-        return cls(
-            checkpoint, checkpoint.head(), extractor, store, _own_builder(checkpoint, given, extractor)
-        )
-
-    def beside(self, checkpoint: Checkpoint, cache: Path, given: Path | None = None) -> Reader:
-        """The reader of another checkpoint: on this one's body, in memory once, where the two have the same."""
-        if checkpoint.body != self.checkpoint.body:
-            return Reader.of(checkpoint, cache, given, self.extractor.precision)
-        builder = _own_builder(checkpoint, given, self.extractor)
-        return Reader(checkpoint, checkpoint.head(), self.extractor, self.store, builder)
+        own = checkpoint.path / VOCABULARY
+        differs = given is not None and own.is_file() and own.read_bytes() != given.read_bytes()
+        builder = GraphBuilder.load(own) if differs and extractor.reads_graph else None
+        return cls(checkpoint, checkpoint.head(), extractor, store, builder)
 
     def __repr__(self) -> str:
         return f"Reader({self.checkpoint.path}, {len(self.store)} documents)"
@@ -132,12 +126,6 @@ class Reader:
         features = recall(self.store, self.extractor, texts, graphs)
         logits = [self.head(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]
         return Reading(logits[0], logits[-1], features[:, 0])
-
-
-def _own_builder(checkpoint: Checkpoint, given: Path | None, extractor: Extractor) -> GraphBuilder | None:
-    own = checkpoint.path / VOCABULARY
-    differs = given is not None and own.is_file() and own.read_bytes() != given.read_bytes()
-    return GraphBuilder.load(own) if differs and extractor.reads_graph else None
 
 
 def recall(store: FeatureStore, extractor: Extractor, texts: Sequence[str], graphs: GraphBatch) -> Floats:

@@ -28,6 +28,7 @@ from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.model.encode import INPUT_NAMES
 
 HEAD = ("adapter.linear.weight", "adapter.linear.bias")  # [C, ...]: the last layer of every task adapter
+TRACES = 8  # that stay: an experiment's and those of the code before
 OUTPUT = "logits"
 _DYNAMIC = {
     "input_ids": {0: "documents", 1: "tokens"},
@@ -69,6 +70,8 @@ def trace(
         model = _traced(config, opset)
         if path:
             write_atomic(path, model.SerializeToString(deterministic=True))
+            for old in sorted(path.parent.glob("*.onnx"), key=lambda p: p.stat().st_mtime)[:-TRACES]:
+                old.unlink(missing_ok=True)
     parameters = [value for value in model.graph.input if value.name not in INPUT_NAMES]
     given = [value for value in model.graph.input if value.name in INPUT_NAMES]
     del model.graph.input[:]

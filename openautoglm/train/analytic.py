@@ -59,9 +59,8 @@ class Lifter:
     seed: int
 
     @classmethod
-    def of(cls, store: FeatureStore, extractor: Extractor, width: int, seed: int) -> Lifter:
-        """Directions of the extractor's own analytic head where it has one of this width, else from ``seed``."""
-        config = extractor.model.config
+    def of(cls, store: FeatureStore, config: AutoGLMConfig, width: int, seed: int) -> Lifter:
+        """Directions of the analytic head in ``config`` where that has one of this width, else from ``seed``."""
         seed = config.projection_seed if config.projection == width else seed
         return cls(store, directions(config.backbone_config["hidden_size"], width, seed).numpy(), seed)
 
@@ -101,12 +100,13 @@ def learn(
     parent = Checkpoint.load(job.parent) if job.parent else None
     extractor = extractor_of(job, parent, list(corpus.labels))
     store = FeatureStore.of(job.runs.parent / "features", extractor)
-    lifter = Lifter.of(store, extractor, continual.features, job.params.seed)
+    config = parent.config if parent else extractor.model.config
+    lifter = Lifter.of(store, config, continual.features, job.params.seed)
     train, valid, computed = _examples(corpus, graphs, extractor, store)
     with one_thread(), remembered(lifter, Counter(train)) as memory:
         weights, strength = memory.statistics.solve()
         sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
-        model = with_head(extractor.model, lifter, memory.statistics.labels, sharpness * weights)
+        model = with_head(extractor.model, config, lifter, memory.statistics.labels, sharpness * weights)
         loss, accuracy = _score(
             *_exam(lifter, valid, _published(model, job.params.weights), model.config.labels)
         )
@@ -177,7 +177,9 @@ def remembered(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Iterator[
         saved.result()
 
 
-def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: Floats) -> AutoGLMModel:
+def with_head(
+    model: AutoGLMModel, config: AutoGLMConfig, lifter: Lifter, labels: list[str], weights: Floats
+) -> AutoGLMModel:
     """``model``'s body with an analytic head: ``weights`` [M + 1, C] on lifted features, the bias in the last row."""
     changes = {
         "adapter": "analytic",
@@ -185,7 +187,7 @@ def with_head(model: AutoGLMModel, lifter: Lifter, labels: list[str], weights: F
         "projection_seed": lifter.seed,
         **with_labels(labels),
     }
-    config = AutoGLMConfig.from_dict({**model.config.to_dict(), **changes})
+    config = AutoGLMConfig.from_dict({**config.to_dict(), **changes})
     with Unset():
         found = AutoGLMModel(config, model.backbone)
     for part in ("graph_encoder", "fusion"):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
-from openautoglm.model.checkpoint import Checkpoint, canonical, config_dict
+from openautoglm.model.checkpoint import Checkpoint, canonical
 from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate, encode
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
@@ -64,14 +64,11 @@ class Extractor:
     def of_checkpoint(
         cls, checkpoint: Checkpoint, weights: str = "fp32", precision: str = "auto"
     ) -> Extractor:
-        """That of a checkpoint, whatever its labels and their weights. The last one stays in memory: in a run one stage
-        after the other asks for it, and building it takes a second.
+        """That of a checkpoint's body, whose ``model`` may carry another head on it. The last one stays in memory:
+        challenger and champion mostly share a body, stage after stage asks for it, and building it takes a second.
         """
         weights = "fp32" if weights == checkpoint.weights else weights  # as they are
-        config = {
-            k: v for k, v in config_dict(checkpoint.config).items() if k not in ("id2label", "label2id")
-        }
-        key = fingerprint([checkpoint.body, config, weights, choose_precision(precision, choose_device())])
+        key = f"{checkpoint.body} {weights} {choose_precision(precision, choose_device())}"
         if key not in _LAST:
             _LAST.clear()
             _LAST[key] = cls.of(checkpoint.model(), checkpoint.tokenizer(), weights, precision)

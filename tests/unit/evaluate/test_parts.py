@@ -20,6 +20,7 @@ from openautoglm.evaluate.slices import NODES, buckets, slice_rows
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.encode import collate, encode
+from openautoglm.train import features
 from openautoglm.train.features import Extractor
 
 
@@ -66,10 +67,11 @@ def test_beside_another_it_reads_what_it_reads_alone(corpus, checkpoint, tmp_pat
         model.adapter.linear.weight.mul_(-1.0)
     other = Checkpoint.save(tmp_path / "other", model, tokenizer, {})
     reader = Reader.of(checkpoint, tmp_path / "cache")
-    beside = reader.beside(other, tmp_path / "cache")
+    beside = Reader.of(other, tmp_path / "cache")
     assert (beside.extractor is reader.extractor) == (seed == 0)
     graphs = toy_graphs(corpus)
-    alone = Reader.of(other, tmp_path / "cache").read(corpus, graphs)
+    features._LAST.clear()
+    alone = Reader.of(other, tmp_path / "alone").read(corpus, graphs)
     np.testing.assert_array_equal(beside.read(corpus, graphs).logits, alone.logits)
     assert not np.array_equal(alone.logits, reader.read(corpus, graphs).logits)
 

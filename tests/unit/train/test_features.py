@@ -79,13 +79,12 @@ def test_two_heads_on_one_body_keep_their_own_settings(tmp_path: Path) -> None:
     first = Checkpoint.save(tmp_path / "first", model, tokenizer, {})
     found = Extractor.of_checkpoint(first)
     store = FeatureStore(tmp_path / "store")
-    lifter = Lifter.of(store, found, 8, seed=1)
-    headed = with_head(found.model, lifter, ["a", "b"], np.zeros((9, 2)))
+    lifter = Lifter.of(store, first.config, 8, seed=1)
+    headed = with_head(found.model, first.config, lifter, ["a", "b"], np.zeros((9, 2)))
     second = Checkpoint.save(tmp_path / "second", headed, tokenizer, {})
     assert first.body == second.body
-    assert Extractor.of_checkpoint(first) is found
-    assert Lifter.of(store, Extractor.of_checkpoint(second), 8, seed=2).seed == 1
-    assert Lifter.of(store, Extractor.of_checkpoint(first), 8, seed=2).seed == 2
+    assert Extractor.of_checkpoint(second) is found
+    assert [Lifter.of(store, c.config, 8, seed=2).seed for c in (first, second)] == [2, 1]
 
 
 def test_the_model_keeps_the_precision_it_will_be_published_in() -> None:
