@@ -17,6 +17,7 @@ from flows.reaper import sign_in
 from flows.server import ROOT, temporary
 from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.arrivals import adopt
 from openautoglm.errors import AutoGLMError, SourceError
 from openautoglm.loop import Lease, hold
 from openautoglm.params import IngestParams, Params
@@ -79,7 +80,7 @@ def take_in(must_reach: bool = False) -> list[str]:
     """
     ingest = Params.load().ingest
     faults = mirrored(ingest, must_reach) if ingest.source else []
-    for entry in boxes.adopt(Path(ingest.inbox)):
+    for entry in adopt(Path(ingest.inbox)):
         print(f"inbox: {entry.name} was dropped there", flush=True)
     return faults
 

@@ -23,7 +23,7 @@ from prefect.states import Completed, State
 from flows.begin import begin, tracked
 from flows.pipeline import stages
 from flows.steps import bring_up_to_date
-from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.arrivals import set_aside
 from openautoglm.corpus.source import is_url
 from openautoglm.errors import NotPublished, SourceError, ValidationFailed
 from openautoglm.loop import Batch, Lease, Ledger
@@ -164,7 +164,7 @@ def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:
         return f"{batch.entry}: failed its checks {tries} times and is passed over; take it out of {inbox}"
     # first the record: a batch that is gone from the inbox without one would be forgotten
     ledger.finish(batch.entry, lease.token, "aside", why=why)
-    aside = boxes.set_aside(Path(inbox), batch.entry, why)
+    aside = set_aside(Path(inbox), batch.entry, why)
     return f"{batch.entry}: failed its checks {tries} times, set aside in {aside}; put it right and ingest it again"
 
 

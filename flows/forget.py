@@ -17,7 +17,7 @@ from flows.begin import begin, shell
 from flows.continual import catch_up
 from flows.pipeline import stages
 from flows.server import ROOT
-from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.arrivals import aside
 from openautoglm.errors import NotPublished
 from openautoglm.files import save_json
 from openautoglm.loop import Lease, Ledger
@@ -78,7 +78,7 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
         "refused": refusal or None,
         "fine_tuned_on_them": seen_by,
         "source": params.ingest.source,
-        "aside": len(boxes.aside(Path(params.ingest.inbox))),
+        "aside": len(aside(Path(params.ingest.inbox))),
         **gone,
     }
     save_json(RESULT, told)

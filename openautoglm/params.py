@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from openautoglm.errors import ParamsError
-from openautoglm.files import write_atomic
+from openautoglm.yaml_file import parse_yaml, read_yaml, write_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -196,7 +196,7 @@ class Params(Section):
         Raises:
             ParamsError: no such file, not YAML, unknown or missing key, wrong type, clash between keys.
         """
-        return cls.parse(_read(path), where=str(path))
+        return cls.parse(read_yaml(path), where=str(path))
 
     @classmethod
     def parse(cls, raw: object, where: str = "params") -> Params:
@@ -220,11 +220,7 @@ def set_values(path: Path, assignments: Mapping[str, object]) -> bool:
     raw, after = _assigned(path, assignments)
     if after == Params.load(path):
         return False
-    from io import BytesIO
-
-    buffer = BytesIO()
-    _yaml().dump(raw, buffer)
-    write_atomic(path, buffer.getvalue())
+    write_yaml(path, raw)
     return True
 
 
@@ -234,7 +230,7 @@ def with_values(path: Path, assignments: Mapping[str, object]) -> Params:
 
 
 def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Params]:
-    raw = _read(path)
+    raw = read_yaml(path)
     Params.parse(raw, where=str(path))  # a fault of the file is told as one
     for name, value in assignments.items():
         *parents, key = name.split(".")
@@ -243,61 +239,8 @@ def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Param
             section = section.get(parent) if isinstance(section, Mapping) else None
         if not isinstance(section, Mapping) or not parents or key not in section:
             raise ParamsError(f"--set {name}: no such key{_nearest(name, _names(raw))}")
-        section[key] = _parsed(value, f"--set {name}={value}") if isinstance(value, str) else value  # type: ignore[index]
+        section[key] = parse_yaml(value, f"--set {name}={value}") if isinstance(value, str) else value  # type: ignore[index]
     return raw, Params.parse(raw, where="--set")
-
-
-def _yaml() -> Any:
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.Representer = _nulls_in_full()
-    return yaml
-
-
-def _nulls_in_full() -> Any:
-    """ruamel writes null as an empty value; params.yaml says it in full.
-
-    A class of its own: registered on ruamel's class it would change what DVC writes in this process to dvc.lock.
-    """
-    from ruamel.yaml.representer import RoundTripRepresenter
-
-    class Representer(RoundTripRepresenter): ...
-
-    Representer.add_representer(
-        type(None), lambda dump, _: dump.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return Representer
-
-
-def _read(path: Path) -> Any:
-    try:
-        data = path.read_bytes()
-        return _parsed(data.decode("utf-8"), str(path), lines=True)
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: not found; run from the root of an Open-AutoGLM checkout") from None
-    except OSError as error:
-        raise ParamsError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        found = f"byte 0x{data[error.start]:02x} in line {line}"
-        raise ParamsError(f"{path}: not UTF-8: {found}; save it as UTF-8") from None
-
-
-def _parsed(text: str, where: str, lines: bool = False) -> Any:
-    """The YAML value of ``text``; with ``lines`` a fault is told with its line."""
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        return _yaml().load(text)
-    except YAMLError as error:
-        reason = str(error).splitlines()[0]
-        if isinstance(error, MarkedYAMLError) and error.problem:
-            at = f"line {error.problem_mark.line + 1}: " if lines and error.problem_mark else ""
-            reason = at + " ".join(str(error.problem).split())
-        raise ParamsError(f"{where}: not valid YAML: {reason}") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openautoglm.errors import AutoGLMError, UserError
-from openautoglm.files import fingerprint, load_json, save_json, write_atomic
+from openautoglm.files import fingerprint, load_json, save_json
 from openautoglm.params import flat
+from tasks.dvc_lock import locked_stages, save_stages
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -99,7 +100,7 @@ def changed_params(values: Mapping[str, Any], root: Path) -> list[str]:
 
     now = flat(Params.load(root / "params.yaml").model_dump(by_alias=True, mode="json"))
     ran: dict[str, Any] = {}
-    for stage in _lock(root)["stages"].values():
+    for stage in locked_stages(root).values():
         ran |= flat(stage.get("params", {}).get("params.yaml", {}))
     return sorted(
         name
@@ -115,7 +116,7 @@ def write_lock(release: Release, held: bool, root: Path) -> list[str]:
     outs = dict[str, str]()
     for made in release.facts["dvc_lock"].values():
         outs |= made
-    other, stages = [], {"code": _lock(root)["stages"]["code"]}
+    other, stages = [], {"code": locked_stages(root)["code"]}
     with opened(root) as repo, repo.lock:
         for stage in repo.index.stages:
             if stage.name not in release.facts["dvc_lock"]:
@@ -138,7 +139,7 @@ def write_lock(release: Release, held: bool, root: Path) -> list[str]:
                 "params": params,
                 "outs": _rows(made),
             }
-        _save_lock(root, {"schema": "2.0", "stages": stages})
+        save_stages(root, stages)
     return other
 
 
@@ -205,22 +206,3 @@ def code_path(stage: str) -> str:
 
 def _rows(hashes: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"path": path, "hash": "md5", "md5": value} for path, value in hashes.items()]
-
-
-def _lock(root: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-
-    path = root / "dvc.lock"
-    found: dict[str, Any] = YAML(typ="safe").load(path.read_text()) if path.is_file() else {}
-    return {"stages": {}, **(found or {})}
-
-
-def _save_lock(root: Path, value: Mapping[str, Any]) -> None:
-    from io import BytesIO
-
-    from ruamel.yaml import YAML
-
-    yaml, buffer = YAML(), BytesIO()
-    yaml.default_flow_style = False
-    yaml.dump(value, buffer)
-    write_atomic(root / "dvc.lock", buffer.getvalue())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.files import PARENTS
 from tasks.deliver import CANDIDATE, put_back, store_of, write_result
+from tasks.dvc_lock import locked_stages, made
 
 if TYPE_CHECKING:
     from openautoglm.params import Params
@@ -136,7 +137,11 @@ def _facts(
         },
         # where batches come from changes nothing in them
         "params": params.model_dump(by_alias=True, mode="json", exclude={"ingest": {"source"}}),
-        "dvc_lock": _dvc_lock(root / "dvc.lock"),
+        "dvc_lock": {
+            name: made(entry)
+            for name, entry in locked_stages(root).items()
+            if name not in ("code", "publish")
+        },
         "code": {"version": __version__, "keys": keys},
         "libraries": {name: version(name) for name in LIBRARIES},
         "canary": load_json(root / ONNX / "canary.json"),
@@ -162,15 +167,3 @@ def _drift(path: Path) -> dict[str, Any] | None:
         return None
     measures = {row["name"]: [row["value"], row["bound"]] for row in found["measures"]}
     return {"batch": found["batch"], "measures": measures}
-
-
-def _dvc_lock(path: Path) -> dict[str, dict[str, str]]:
-    """{stage: {output: hash}} of the stages before this one; empty outside DVC."""
-    from ruamel.yaml import YAML
-
-    stages = YAML(typ="safe").load(path.read_text())["stages"] if path.is_file() else {}
-    return {
-        name: {out["path"]: str(out.get("md5", "")) for out in stage.get("outs", [])}
-        for name, stage in stages.items()
-        if name not in ("code", "publish")
-    }

@@ -26,6 +26,7 @@ from openautoglm.files import fingerprint, load_json
 from openautoglm.params import Params, flat
 from openautoglm.processes import is_process, started
 from tasks.code_key import CODE_KEYS
+from tasks.dvc_lock import locked_stages, made
 
 EXPERIMENT = "open-autoglm"
 FLOW_RUN = "AUTOGLM_FLOW_RUN"  # set by the flow door: id of the Prefect run that the stages belong to
@@ -201,12 +202,10 @@ def _inputs(root: Path, stage: str) -> dict[str, str]:
     """{path: DVC hash} of the stage's inputs that other stages made."""
     from ruamel.yaml import YAML
 
-    lock, yaml = root / "dvc.lock", YAML(typ="safe")
-    if not lock.is_file():
+    outs = {path: md5 for entry in locked_stages(root).values() for path, md5 in made(entry).items()}
+    if not outs:
         return {}
-    made = (yaml.load(lock.read_text()) or {}).get("stages", {})
-    outs = {out["path"]: out.get("md5", "") for done in made.values() for out in done.get("outs", [])}
-    deps = yaml.load((root / "dvc.yaml").read_text())["stages"][stage].get("deps", [])
+    deps = YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"][stage].get("deps", [])
     return {path: outs[path] for path in deps if path in outs}
 
 

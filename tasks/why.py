@@ -16,6 +16,7 @@ from openautoglm.files import save_json
 from openautoglm.params import flat
 from tasks import STAGES
 from tasks.code_key import CODE_KEYS, Project, code_key
+from tasks.dvc_lock import locked_stages
 
 AT_WORK = "a run is at work; try again when it is done"
 BEFORE = Path(".autoglm/before")  # a stage's entry in dvc.lock as it was before the stage last ran
@@ -89,14 +90,7 @@ def remember(stage: str, root: Path = Path()) -> None:
 
 def locked_entry(stage: str, root: Path = Path()) -> dict[str, Any]:
     """{"deps": {path: hash}, "params": {name: value}} of ``stage`` in dvc.lock; empty when it is not there."""
-    from ruamel.yaml import YAML
-
-    lock = root / "dvc.lock"
-    entry = (
-        (YAML(typ="safe").load(lock.read_text()) or {}).get("stages", {}).get(stage)
-        if lock.is_file()
-        else None
-    )
+    entry = locked_stages(root).get(stage)
     if entry is None:
         return {}
     params = entry.get("params", {}).get("params.yaml", {})

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +21,12 @@ import fsspec
 
 from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
 from openautoglm.errors import SourceError
-from openautoglm.files import fingerprint, fsync_dir, locked, sha256_file, write_atomic
+from openautoglm.files import fingerprint, fsync_dir, locked, sha256_file
 
 _NUMBERED = re.compile(r"^(\d{4,})-")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")
 ASIDE = "_aside"
 INCOMING = ".incoming."
-SETTLED = 2.0  # seconds without a change after which a dropped file counts as whole
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def put(inbox: Path, source: str) -> Path:
     """
     name, content = named(source)
     with locked(inbox):
-        for entry in _visible(inbox):
+        for entry in visible(inbox):
             if entry.name.endswith(content):
                 return entry
         number = 1 + max((int(m[1]) for e in _ever(inbox) if (m := _NUMBERED.match(e.name))), default=0)
@@ -85,62 +83,10 @@ def replace(inbox: Path, sources: Sequence[str]) -> list[Path]:
         for entry in missing:
             os.replace(staged / entry.name, entry)
         fsync_dir(inbox)
-        for other in _visible(inbox):
+        for other in visible(inbox):
             if other not in new:
                 shutil.rmtree(other) if other.is_dir() else other.unlink()
     return list(new)
-
-
-def adopt(inbox: Path) -> list[Path]:
-    """Take in what something else dropped into the folder: it gets its number and content hash, as ``put`` gives them.
-
-    A file that changed within the last seconds may still be written and waits for the next look; content that is there
-    already is not kept twice, what cannot be read is set aside. Returns the new entries.
-    """
-    dropped = [path for path in _visible(inbox) if not _is_named(path.name)] if inbox.is_dir() else []
-    taken = []
-    for path in dropped:
-        marks = _marks(path)
-        if not marks or time.time() - max(changed for changed, _ in marks.values()) < SETTLED:
-            continue
-        before = names(inbox)
-        try:
-            entry = put(inbox, str(path))
-        except SourceError as error:
-            set_aside(inbox, path.name, str(error))
-            continue
-        if _marks(path) == marks:  # what was written meanwhile is another batch, of the next look
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        if entry.name not in before:
-            taken.append(entry)
-    return taken
-
-
-def _marks(path: Path) -> dict[Path, tuple[float, int]]:
-    """(time of change, size) of ``path`` and all below it; empty where it is gone, or a link to nothing."""
-    try:
-        found = {part: part.stat() for part in (path, *path.rglob("*"))}
-    except FileNotFoundError:
-        return {}
-    return {part: (stat.st_mtime, stat.st_size) for part, stat in found.items()}
-
-
-def set_aside(inbox: Path, entry: str, report: str) -> Path:
-    """Move ``entry`` to ``inbox/_aside``, with ``report`` (why) beside it; return where it is."""
-    with locked(inbox):
-        aside = inbox / ASIDE
-        aside.mkdir(exist_ok=True)
-        write_atomic(aside / f"{entry}.why.txt", f"{report}\n".encode())
-        if (inbox / entry).exists():  # else a killed run was here before
-            if (aside / entry).is_dir():  # an earlier try at the same
-                shutil.rmtree(aside / entry)
-            os.replace(inbox / entry, aside / entry)
-        return aside / entry
-
-
-def aside(inbox: Path) -> list[Path]:
-    """The batches that were set aside."""
-    return sorted(path for path in (inbox / ASIDE).glob("*") if not path.name.endswith(".why.txt"))
 
 
 def named_again(entry: str, content: Path) -> str:
@@ -149,7 +95,7 @@ def named_again(entry: str, content: Path) -> str:
     Raises:
         SourceError: it was dropped into the folder and is not taken in yet.
     """
-    if not _is_named(entry):
+    if not is_named(entry):
         raise SourceError(f"{entry}: still arriving in the inbox; try again in a few seconds")
     stem = stem_of(entry) if content.is_file() else entry
     return f"{_HASHED.sub('', stem)}-{_digest(content)}{entry[len(stem) :]}"
@@ -202,7 +148,7 @@ def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
 def _listed(inbox: str) -> list[str]:
     if not is_url(inbox):
         path = Path(inbox)
-        return [str(entry) for entry in _visible(path)] if path.is_dir() else []
+        return [str(entry) for entry in visible(path)] if path.is_dir() else []
     with naming(inbox):
         system, path = fsspec.core.url_to_fs(inbox)
         found = system.ls(path, detail=False) if system.exists(path) else []
@@ -216,14 +162,15 @@ def _listed(inbox: str) -> list[str]:
 def _ever(inbox: Path) -> list[Path]:
     """With what was set aside: its numbers are taken."""
     aside = inbox / ASIDE
-    return [*_visible(inbox), *(aside.iterdir() if aside.is_dir() else ())]
+    return [*visible(inbox), *(aside.iterdir() if aside.is_dir() else ())]
 
 
-def _visible(inbox: Path) -> list[Path]:
+def visible(inbox: Path) -> list[Path]:
+    """What lies there, in order of arrival: the entries, and what was dropped and is not taken in yet."""
     return sorted((e for e in inbox.iterdir() if _is_batch(e.name)), key=lambda e: place(e.name))
 
 
-def _is_named(name: str) -> bool:
+def is_named(name: str) -> bool:
     """Whether ``put`` gave this name: a number and a content hash."""
     return bool(_NUMBERED.match(name) and _HASHED.search(stem_of(name.removesuffix(".url"))))
 

@@ -24,6 +24,7 @@ import fsspec
 
 from openautoglm.corpus import first_look
 from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.arrivals import SETTLED
 from openautoglm.corpus.forgotten import records
 from openautoglm.corpus.source import format_of, naming
 from openautoglm.corpus.split import split_of_file
@@ -57,9 +58,7 @@ class _Offer:
     files: Mapping[str, int | None]
 
 
-def mirror(
-    source: str, inbox: Path, scratch: Path, columns: Columns, pause: float = boxes.SETTLED
-) -> Mirrored:
+def mirror(source: str, inbox: Path, scratch: Path, columns: Columns, pause: float = SETTLED) -> Mirrored:
     """Take every batch at ``source`` that was not taken yet.
 
     Args:

@@ -14,8 +14,9 @@ import datetime
 from dataclasses import dataclass
 
 from openautoglm.errors import ReleaseError
+from openautoglm.release.layout import manifest_name, signature_name
 from openautoglm.release.release import Release
-from openautoglm.release.store import ReleaseStore, manifest_name, signature_name
+from openautoglm.release.store import ReleaseStore
 
 GRACE = 24.0  # hours
 

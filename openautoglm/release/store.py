@@ -1,11 +1,4 @@
-"""The release store: what was ever published, which of it is in service, and who did what when.
-
-    manifests/v000007.json   one release (release.py); created once, never written again
-    manifests/v000007.sig    who signed it (signature.py), where the publisher has a key
-    blobs/<sha256>           what manifests name
-    channels/stable.json     the release that nodes of a channel serve
-    log/000012.json          one publish, promotion, rejection, rollback or removal (gc.py)
-    nodes/<node>.json        what a node says of itself (messages.py)
+"""The release store: what was ever published, which of it is in service, and who did what when. layout.py names its files.
 
 A publish writes blobs, then the manifest, its signature, the pointer, the log: whoever reads sees the old version or the new
 one. Nothing here deletes anything, or rewrites anything but a pointer.
@@ -22,12 +15,10 @@ from typing import Any
 
 from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
 from openautoglm.files import fresh_dir, sha256_file
+from openautoglm.release.layout import CHANNEL, MOVES, manifest_name, pointer_name, signature_name
 from openautoglm.release.release import MANIFEST, Release, seal, unseal
 from openautoglm.release.signature import Signer, Trust
 from openautoglm.release.storage import open_storage
-
-MOVES = ("publish", "promotion", "rollback", "undo")  # kinds of log entries that move a channel
-CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class ReleaseStore:
@@ -296,20 +287,6 @@ class ReleaseStore:
             return "none yet; publish first"
         shown = found if len(found) <= 12 else [*found[:3], "...", *found[-8:]]
         return ", ".join(shown)
-
-
-def manifest_name(version: int) -> str:
-    return f"manifests/v{version:06d}.json"
-
-
-def signature_name(version: int) -> str:
-    return f"manifests/v{version:06d}.sig"
-
-
-def pointer_name(channel: str) -> str:
-    if not CHANNEL.fullmatch(channel):
-        raise UnknownRelease(f"{channel!r} is no channel name; use small letters, digits, dot and dash")
-    return f"channels/{channel}.json"
 
 
 def _user() -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.errors import AutoGLMError, Corrupt
 from openautoglm.release.container import Delta
+from openautoglm.release.layout import MOVES, manifest_name, pointer_name
 from openautoglm.release.messages import listed
 from openautoglm.release.release import SHA256, Release, unseal
 from openautoglm.release.signature import signed_by
-from openautoglm.release.store import MOVES, manifest_name, pointer_name
 
 if TYPE_CHECKING:
     from openautoglm.release.store import ReleaseStore

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openautoglm.errors import AutoGLMError
+from openautoglm.release.layout import pointer_name
 from openautoglm.release.messages import Ack, Have, Want
 from openautoglm.release.node import current, held, point, sound
 from openautoglm.release.prune import KEEP, prune
-from openautoglm.release.store import ReleaseStore, pointer_name
+from openautoglm.release.store import ReleaseStore
 from openautoglm.serve.live import LiveModel, now
 from openautoglm.serve.puller import Puller
 from openautoglm.serve.report import Reporter

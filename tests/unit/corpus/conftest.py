@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from openautoglm.corpus.read import RAW_SCHEMA, read
-from openautoglm.params import IngestParams
+from openautoglm.params import IngestParams, ValidateParams
 
 Rows = list[dict[str, object]]
 
@@ -25,6 +25,20 @@ def ingest_params() -> IngestParams:
             "test_share": 0.2,
             "chunk_rows": 100,
         }
+    )
+
+
+@pytest.fixture
+def params() -> ValidateParams:
+    return ValidateParams(
+        max_quarantined=0.02,
+        min_chars=2,
+        max_words=2000,
+        min_per_class=5,
+        max_class_share=0.6,
+        max_label_psi=1.0,
+        max_length_psi=0.5,
+        max_oov=0.3,
     )
 
 

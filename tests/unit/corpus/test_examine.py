@@ -1,57 +1,9 @@
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
+from toy_rows import Row, entry, good, judged, labelled, reasons
 
-from openautoglm.corpus.document import content_id
-from openautoglm.corpus.examine import Verdict, examine
-from openautoglm.corpus.read import RAW_SCHEMA
 from openautoglm.params import ValidateParams
-
-Row = dict[str, str | None]
-
-
-@pytest.fixture
-def params() -> ValidateParams:
-    return ValidateParams(
-        max_quarantined=0.02,
-        min_chars=2,
-        max_words=2000,
-        min_per_class=5,
-        max_class_share=0.6,
-        max_label_psi=1.0,
-        max_length_psi=0.5,
-        max_oov=0.3,
-    )
-
-
-def good(rows: int = 120, batch: str = "0001-a", prefix: str = "d") -> list[Row]:
-    """Documents of two labels in three splits."""
-    return [
-        {
-            "doc_id": f"{prefix}{n}",
-            "text": f"this is text {prefix} {n} on {'parcels' if n % 2 else 'refunds'}",
-            "label": "parcel_late" if n % 2 else "refund_ask",
-            "split": ("train", "train", "train", "valid", "test")[n % 5],
-            "batch": batch,
-            "fault": None,
-        }
-        for n in range(rows)
-    ]
-
-
-def judged(
-    rows: list[Row], params: ValidateParams, oos: str | None = None, forgotten: dict[str, int] | None = None
-) -> Verdict:
-    return examine(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), params, oos, forgotten)
-
-
-def reasons(verdict: Verdict) -> dict[str, str]:
-    return {row["doc_id"]: row["reason"] for row in verdict.quarantine.to_pylist()}
-
-
-def entry(verdict: Verdict, name: str) -> dict[str, object]:
-    return next(e for e in verdict.report["expectations"] if e["name"] == name)
 
 
 def test_a_good_corpus_goes_on_whole(params: ValidateParams) -> None:
@@ -143,89 +95,6 @@ def test_a_damaged_batch_does_not_hide_behind_a_large_corpus(params: ValidatePar
     assert entry(verdict, "text_present")["in_newest_batch"] == 5
 
 
-def test_a_repeated_id_keeps_the_row_that_came_first(params: ValidateParams) -> None:
-    rows = good(200) + good(100, "0002-b", "e")
-    rows[250] |= {"doc_id": "d3", "text": "quite another text"}
-    verdict = judged(rows, params)
-    assert verdict.ok
-    assert verdict.clean.column("doc_id").count("d3") == 1
-    assert "quite another text" not in verdict.clean.column("text")
-
-
-def without_id(text: str, label: str, split: str = "train", batch: str = "0001-a") -> Row:
-    """A row as ingest writes it where the source has no ids."""
-    return {
-        "doc_id": content_id(text),
-        "text": text,
-        "label": label,
-        "split": split,
-        "batch": batch,
-        "fault": None,
-    }
-
-
-def test_repeated_rows_without_ids_are_one_and_count_for_nothing(params: ValidateParams) -> None:
-    again = [without_id("thanks a lot", "refund_ask") for _ in range(40)]
-    verdict = judged(again[:1] + good() + again[1:], params)
-    assert verdict.ok, verdict.message
-    assert verdict.clean.column("text").count("thanks a lot") == 1
-    assert (verdict.quarantine.num_rows, verdict.report["quarantined"]) == (0, 0)
-    assert (verdict.report["rows"], verdict.report["repeated"]) == (160, 39)
-    later = [row | {"batch": "0002-b"} for row in again] + good(100, "0002-b", "e")
-    verdict = judged(again + good() + later, params)
-    assert verdict.ok, verdict.message
-    assert verdict.clean.column("text").count("thanks a lot") == 1
-
-
-def test_one_text_under_two_labels_is_told_as_such(params: ValidateParams) -> None:
-    first, second = without_id("thanks a lot", "refund_ask"), without_id("thanks a lot", "parcel_late")
-    verdict = judged([first, *good(), second, second], params)
-    assert verdict.ok, verdict.message
-    assert [(row["label"], row["reason"]) for row in verdict.quarantine.to_pylist()] == [
-        ("parcel_late", "label conflict: parcel_late, the same text came as refund_ask before")
-    ]
-    assert entry(verdict, "unique_ids")["count"] == 0
-    assert entry(verdict, "one_label")["count"] == 1
-
-
-def test_a_repeat_in_another_split_is_leakage_and_the_exam_keeps_its_copy(params: ValidateParams) -> None:
-    rows = [without_id("thanks a lot", "refund_ask", split) for split in ("train", "test", "train")]
-    verdict = judged([*rows, *good()], params)
-    assert verdict.clean.column("doc_id").count(content_id("thanks a lot")) == 1
-    assert [row["reason"] for row in verdict.quarantine.to_pylist()] == [
-        "leakage: the same text is in another split"
-    ]
-
-
-def test_an_id_that_looks_like_ours_but_is_not_is_an_id(params: ValidateParams) -> None:
-    rows = good()
-    rows[0]["doc_id"] = rows[1]["doc_id"] = content_id("quite another text")
-    verdict = judged(rows, params)
-    assert list(reasons(verdict).values()) == ["duplicate id"]
-
-
-def test_leakage_inside_a_batch_leaves_the_exam_alone(params: ValidateParams) -> None:
-    rows = good()
-    rows[4]["text"] = rows[3]["text"] = rows[0]["text"]  # test, valid, train
-    assert set(reasons(judged(rows, params))) == {"d0", "d3"}
-
-
-def test_a_later_batch_changes_no_exam_that_was_sat(params: ValidateParams) -> None:
-    rows = good(200) + good(100, "0002-b", "e")
-    rows[200]["text"], rows[204]["text"] = (
-        rows[4]["text"],
-        rows[0]["text"],
-    )  # new train = old test, and the reverse
-    verdict = judged(rows, params)
-    assert set(reasons(verdict)) == {"e0", "e4"}
-
-
-def test_the_same_text_twice_in_one_split_may_stay(params: ValidateParams) -> None:
-    rows = good()
-    rows[5]["text"] = rows[0]["text"]
-    assert judged(rows, params).quarantine.num_rows == 0
-
-
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -254,12 +123,6 @@ def test_nothing_left_is_a_verdict_and_not_a_crash(params: ValidateParams) -> No
     verdict = judged([r | {"text": None} for r in good(20)], params)
     assert "20 of 20 rows set aside" in verdict.message
     assert len(verdict.clean) == 0
-
-
-def labelled(rows: list[Row], count: int, label: str) -> list[Row]:
-    """``rows`` with ``label`` on the first ``count`` of the train split."""
-    train = [row for row in rows if row["split"] == "train"][:count]
-    return [row | {"label": label} if row in train else row for row in rows]
 
 
 def test_an_accepted_batch_is_not_refused_for_what_was_forgotten_of_it(params: ValidateParams) -> None:

@@ -9,6 +9,7 @@ import fsspec
 import pytest
 
 from openautoglm.corpus import inbox as boxes
+from openautoglm.corpus.arrivals import adopt, set_aside
 from openautoglm.corpus.inbox import Entry, entries, put, replace
 from openautoglm.errors import SourceError
 
@@ -170,7 +171,7 @@ def test_what_vanishes_or_grows_while_it_is_adopted(
         return entry
 
     monkeypatch.setattr("openautoglm.corpus.inbox.put", put_and_append)
-    (entry,) = boxes.adopt(inbox)
+    (entry,) = adopt(inbox)
     assert "later" not in entry.read_text()
     assert "later" in grows.read_text()
 
@@ -180,7 +181,7 @@ def test_the_same_folder_is_set_aside_twice(tmp_path: Path) -> None:
         folder = tmp_path / "0001-bad"
         folder.mkdir()
         (folder / "train.jsonl").write_text(text)
-        left = boxes.set_aside(tmp_path, "0001-bad", "why")
+        left = set_aside(tmp_path, "0001-bad", "why")
     assert (left / "train.jsonl").read_text() == "two"
 
 
