@@ -29,19 +29,7 @@ REAL = [
     "dvc.yaml",
     "params.yaml",
 ]
-LIBRARY = [
-    "__init__.py",
-    "errors.py",
-    "files.py",
-    "processors.py",
-    "params.py",
-    "processes.py",
-    "cli.py",
-    "commands",
-    "corpus",
-    "loop",
-    "release",
-]
+LIBRARY = ["*.py", "commands", "corpus", "loop", "release"]
 FIRST = "inbox/0001-a-5ba7a52c.jsonl"  # named as the inbox names what it holds
 JUNK = shutil.ignore_patterns("__pycache__")
 
@@ -54,8 +42,9 @@ class ToyProject:
 
     @classmethod
     def create(cls, root: Path, api_url: str = "") -> ToyProject:
-        for name in [*REAL, *(f"openautoglm/{name}" for name in LIBRARY)]:
-            _copy(ROOT / name, root / name)
+        library = [path for pattern in LIBRARY for path in (ROOT / "openautoglm").glob(pattern)]
+        for source in [*(ROOT / name for name in REAL), *library]:
+            _copy(source, root / source.relative_to(ROOT))
         for stage in STAGES[:-1]:  # of the bodies only publish is the real one
             (root / f"tasks/{stage}.py").unlink(missing_ok=True)
         shutil.copytree(TOY, root, dirs_exist_ok=True, ignore=JUNK)
