@@ -6,7 +6,11 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
+from openautoglm.errors import Corrupt
 from openautoglm.release import ReleaseStore, materialise
+from openautoglm.release.candidate import contents
 from openautoglm.release.prune import prune_materialised
 from tests.unit.release.samples import publish_next
 
@@ -40,3 +44,20 @@ def test_after_a_rollback_what_is_in_service_counts(tmp_path: Path) -> None:
         materialise(store, release, folder / release.id)
     store.rollback(2, "stable", "wrong answers")
     assert prune_materialised(folder, store, "stable") == [releases[2].id]
+
+
+def test_from_an_earlier_one_that_lies_there_only_the_delta_is_read(tmp_path: Path) -> None:
+    store, folder = ReleaseStore(tmp_path / "store"), tmp_path / "parents"
+    first, second = (publish_next(store, tmp_path, step) for step in range(2))
+    known = {first.id: materialise(store, first, folder / first.id)}
+    anchor = tmp_path / "store/blobs" / first.weights.own.blob
+    kept = anchor.read_bytes()
+    anchor.unlink()
+    home = materialise(store, second, folder / second.id, known)
+    assert contents(home) == contents(tmp_path / "onnx1")
+    # one that was damaged since is not built on: the store is
+    (known[first.id] / "model.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(Corrupt, match="the store has none"):
+        materialise(store, second, folder / "again", known)
+    anchor.write_bytes(kept)
+    assert contents(materialise(store, second, folder / "again", known)) == contents(home)
