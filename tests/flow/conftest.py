@@ -28,11 +28,23 @@ def toy(tmp_path: Path, api_url: str) -> ToyProject:
 
 
 @pytest.fixture(scope="session")
-def ready(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> ToyProject:
-    """A checkout where the flow ran once; tests that share it leave it up to date."""
-    project = ToyProject.create(tmp_path_factory.mktemp("ready") / "toy", api_url)
+def first_run(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> ToyProject:
+    """A checkout where the flow ran once, to copy; a run takes seconds."""
+    project = ToyProject.create(tmp_path_factory.mktemp("first") / "toy", api_url)
     project.flow()
     return project
+
+
+@pytest.fixture(scope="session")
+def ready(first_run: ToyProject, tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    """A checkout where the flow ran once; tests that share it leave it up to date."""
+    return first_run.copied(tmp_path_factory.mktemp("ready") / "toy")
+
+
+@pytest.fixture
+def ran(first_run: ToyProject, tmp_path: Path) -> ToyProject:
+    """A checkout of the test's own where the flow ran once."""
+    return first_run.copied(tmp_path / "toy")
 
 
 @pytest.fixture

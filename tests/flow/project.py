@@ -59,6 +59,10 @@ class ToyProject:
         (root / FIRST).write_text("one\ntwo\n")
         return cls(root, api_url)
 
+    def copied(self, root: Path) -> ToyProject:
+        shutil.copytree(self.root, root, symlinks=True)
+        return ToyProject(root, self.api_url)
+
     def env(self, **more: str) -> dict[str, str]:
         keep = {
             k: v

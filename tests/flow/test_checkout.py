@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from project import FIRST, ToyProject, fates
@@ -23,15 +24,25 @@ def state(toy: ToyProject) -> dict[str, bytes]:
     return {name: (toy.root / name).read_bytes() for name in KEPT}
 
 
-@pytest.fixture
-def two(toy: ToyProject) -> tuple[ToyProject, dict[str, bytes], dict[str, bytes]]:
+@pytest.fixture(scope="module")
+def made(
+    first_run: ToyProject, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ToyProject, dict[str, bytes], dict[str, bytes]]:
     """A checkout with two releases, of one batch and of two, and what lay there after each."""
-    toy.flow()
+    toy = first_run.copied(tmp_path_factory.mktemp("two") / "toy")
     first = state(toy)
     (toy.root / "inbox/0002-b-5ba7a52d.jsonl").write_text("three\n")
     toy.edit("params.yaml", "npmi_window: 10", "npmi_window: 11")
     toy.flow()
     return toy, first, state(toy)
+
+
+@pytest.fixture
+def two(
+    made: tuple[ToyProject, dict[str, bytes], dict[str, bytes]], tmp_path: Path
+) -> tuple[ToyProject, dict[str, bytes], dict[str, bytes]]:
+    """A copy of it, to do with as one likes."""
+    return made[0].copied(tmp_path / "toy"), *made[1:]
 
 
 def test_a_release_comes_back_and_dvc_has_nothing_to_do(

@@ -41,15 +41,14 @@ def test_an_empty_inbox_says_what_to_do(toy: ToyProject) -> None:
     assert "autoglm run --data" in toy.flow(code=2)
 
 
-def test_a_refused_candidate_is_exit_code_1_and_leaves_the_release(toy: ToyProject) -> None:
-    toy.flow()
-    pointer = (toy.root / "releases/channels/stable.json").read_text()
-    toy.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")
-    said = toy.flow(code=1)
+def test_a_refused_candidate_is_exit_code_1_and_leaves_the_release(ran: ToyProject) -> None:
+    pointer = (ran.root / "releases/channels/stable.json").read_text()
+    ran.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")
+    said = ran.flow(code=1)
 
     assert "error: not published: accuracy: 0.9" in said
-    assert (toy.root / "releases/channels/stable.json").read_text() == pointer
-    assert "not published" in toy.flow(code=1), "it stays refused when everything is cached"
+    assert (ran.root / "releases/channels/stable.json").read_text() == pointer
+    assert "not published" in ran.flow(code=1), "it stays refused when everything is cached"
 
 
 def test_kill_9_in_train_resumes_to_the_same_weights(
@@ -95,20 +94,19 @@ def test_asking_why_while_a_run_is_at_work(toy: ToyProject, eventually: Eventual
     dvc.communicate()
 
 
-def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(toy: ToyProject) -> None:
-    toy.flow()
-    first = json.loads((toy.root / "models/release.json").read_text())
-    (toy.root / "inbox/0002-b-5ba7a52d.jsonl").write_text("three\n")
-    said = toy.flow()
+def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(ran: ToyProject) -> None:
+    first = json.loads((ran.root / "models/release.json").read_text())
+    (ran.root / "inbox/0002-b-5ba7a52d.jsonl").write_text("three\n")
+    said = ran.flow()
 
-    second = json.loads((toy.root / "models/release.json").read_text())
+    second = json.loads((ran.root / "models/release.json").read_text())
     assert f"train.parent: null -> {first['id']}" in said
     assert second["parent"] == first["id"]
-    assert "up to date" in toy.status()
-    assert fates(toy.flow()) == {}, "a published release is no reason to train again"
+    assert "up to date" in ran.status()
+    assert fates(ran.flow()) == {}, "a published release is no reason to train again"
 
-    (toy.root / FIRST).unlink()
-    assert "-> null" in toy.flow()
+    (ran.root / FIRST).unlink()
+    assert "-> null" in ran.flow()
 
 
 @pytest.mark.slow

@@ -29,9 +29,10 @@ def holding(toy: ToyProject, text: str) -> list[Path]:
     return [path for path in files if path.name != "ids" and text.encode() in path.read_bytes()]
 
 
-@pytest.fixture
-def two(toy: ToyProject) -> ToyProject:
+@pytest.fixture(scope="module")
+def learnt(api_url: str, tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     """A checkout that learnt two batches one after the other; ``ids`` names two documents of the second."""
+    toy = ToyProject.create(tmp_path_factory.mktemp("two") / "toy", api_url)
     (toy.root / FIRST).unlink()
     for number, ids in enumerate((("a1", "a2"), ("b1", "b2", "b3"))):
         (toy.root / f"new{number}.jsonl").write_text(rows(*ids))
@@ -39,6 +40,12 @@ def two(toy: ToyProject) -> ToyProject:
         (toy.root / f"new{number}.jsonl").unlink()
     (toy.root / "ids").write_text("b1\nb3\n")
     return toy
+
+
+@pytest.fixture
+def two(learnt: ToyProject, tmp_path: Path) -> ToyProject:
+    """A copy of it, to do with as one likes."""
+    return learnt.copied(tmp_path / "toy")
 
 
 def test_they_are_out_of_everything_and_a_release_without_them_is_in_service(two: ToyProject) -> None:
