@@ -27,7 +27,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.engine import handle_engine_signals
 from prefect.events.worker import EventsWorker
@@ -72,7 +72,8 @@ class Runner:
                     beat = time.monotonic() + BEAT
                 self.bury()
                 self.cancel()
-                self.start_due()
+                if self.is_any_due():
+                    self.start_due()
                 quiet = False
             except AWAY as error:
                 if not quiet:
@@ -86,8 +87,24 @@ class Runner:
             _say("the code changed: starting anew")
             os.execv(sys.executable, [sys.executable, "-m", "flows.runner", "--pool", self.pool])
         self.client.send_worker_heartbeat(self.pool, self.name, heartbeat_interval_seconds=BEAT)
+        self.start_due()  # which also tells that somebody asks
         for name in close_dead(self.client, but=self.children):
             _say(f"closed {name}: its process is gone")
+
+    def is_any_due(self) -> bool:
+        """Asked this way the server writes nothing. It notes each time that somebody asks for the runs themselves, and
+        such a note in the middle of another client's request makes SQLite refuse that, and the client sleep two seconds.
+        """
+        due = {
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+            "next_scheduled_start_time": {"before_": datetime.now(UTC)},
+        }
+        found = self.client.read_flow_runs(
+            flow_run_filter=FlowRunFilter.model_validate(due),
+            work_pool_filter=WorkPoolFilter.model_validate({"name": {"any_": [self.pool]}}),
+            limit=1,
+        )
+        return bool(found)
 
     def start_due(self) -> None:
         """Start what is scheduled for now, as far as the server lets it be Pending (concurrency limits)."""

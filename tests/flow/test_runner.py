@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,7 +14,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Pending, Scheduled
+from prefect.states import Pending, Scheduled, State
 
 from flows import runner
 from flows.reaper import label
@@ -31,13 +33,13 @@ def mine(client: SyncPrefectClient) -> Runner:
     return Runner(client, pool.name)
 
 
-def _due(client: SyncPrefectClient, pool: str) -> UUID:
-    """A run of a deployment."""
+def _due(client: SyncPrefectClient, pool: str, state: State | None = None) -> UUID:
+    """A run of a deployment, for now or as in ``state``."""
     flow = client.create_flow_from_name("nothing")
     deployment = client.create_deployment(
         flow, "nothing", work_pool_name=pool, entrypoint="flows/nothing.py:nothing"
     )
-    return client.create_flow_run_from_deployment(deployment, state=Scheduled()).id
+    return client.create_flow_run_from_deployment(deployment, state=state or Scheduled()).id
 
 
 def _ended() -> multiprocessing.Process:
@@ -78,6 +80,23 @@ def test_a_run_that_was_taken_and_never_started_is_closed(mine: Runner) -> None:
     mine.client.set_flow_run_state(run, Pending(), force=True)  # and the answer got lost
     mine.sign_of_life()
     assert mine.client.read_flow_run(run).state.is_crashed()  # type: ignore[union-attr]
+
+
+def test_looking_whether_a_run_is_due_writes_nothing(
+    mine: Runner, eventually: Callable[[Callable[[], object]], None]
+) -> None:
+    def asked() -> set[datetime | None]:
+        return {queue.last_polled for queue in mine.client.read_work_queues(work_pool_name=mine.pool)}
+
+    _due(mine.client, mine.pool, Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1)))
+    assert not mine.is_any_due()
+    run = _due(mine.client, mine.pool)
+    assert mine.is_any_due()
+    time.sleep(0.5)  # the server notes it after its answer
+    assert asked() == {None}
+    mine.client.delete_flow_run(run)
+    mine.sign_of_life()
+    eventually(lambda: None not in asked())
 
 
 def test_older_files_and_files_that_went_are_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
