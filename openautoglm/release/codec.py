@@ -140,26 +140,30 @@ def restore(delta: Unsigned, base: Unsigned, form: Form) -> Unsigned:
     ordered = np.add(delta, _ordered(base, form))
     if form.mantissa is None:
         return ordered
-    # the inverse of _ordered: a set top bit was a positive number
-    top = form.width * 8 - 1
-    flips = (~ordered).view(f"<i{form.width}") >> top
-    bits: Unsigned = ordered ^ (flips.view(form.dtype) | form.dtype.type(1 << top))
-    return bits
+    signs = _signs(ordered)  # the inverse of _ordered: a set top bit was a positive number
+    return _flipped(ordered, np.invert(signs, out=signs))
 
 
 def _ordered(bits: Unsigned, form: Form) -> Unsigned:
     """Floats as integers in the order of their values: negative ones have all bits flipped, others the sign bit."""
-    if form.mantissa is None:
-        return bits
-    top = form.width * 8 - 1
-    flips = bits.view(f"<i{form.width}") >> top
-    ordered: Unsigned = bits ^ (flips.view(form.dtype) | form.dtype.type(1 << top))
-    return ordered
+    return bits if form.mantissa is None else _flipped(bits, _signs(bits))
+
+
+def _signs(bits: Unsigned) -> npt.NDArray[np.signedinteger[Any]]:
+    """-1 where the top bit is set, 0 elsewhere."""
+    signs: npt.NDArray[np.signedinteger[Any]] = bits.view(f"<i{bits.itemsize}") >> (bits.itemsize * 8 - 1)
+    return signs
+
+
+def _flipped(bits: Unsigned, signs: npt.NDArray[np.signedinteger[Any]]) -> Unsigned:
+    """All bits flipped where ``signs`` is -1, the top one where it is 0; in the memory of ``signs``."""
+    signs |= np.iinfo(signs.dtype).min
+    signs ^= bits.view(signs.dtype)
+    return signs.view(bits.dtype)
 
 
 def _zigzag(delta: Unsigned, form: Form) -> Unsigned:
-    sign = delta.view(f"<i{form.width}") >> (form.width * 8 - 1)
-    folded: Unsigned = (delta << 1) ^ sign.view(form.dtype)
+    folded: Unsigned = (delta << 1) ^ _signs(delta).view(form.dtype)
     return folded
 
 
