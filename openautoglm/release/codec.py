@@ -25,12 +25,12 @@ import zstandard
 from openautoglm.errors import Corrupt
 from openautoglm.release import grouping
 
-BLOCK = 8 << 20  # bytes of the target; part of format 1
+BLOCK = 8 << 20  # bytes of the target; part of the format
 RAW, SAME, SPLIT, PLANES, ROWS, XG = range(6)
 NAMES = ("raw", "same", "split", "planes", "rows", "xg")
 LEVEL = 1  # zstd: higher levels cost ten times the time for nothing (level 3 is larger than 1 on planes)
 ROWS_BELOW = 0.75  # share of changed rows below which the others are left out
-SAMPLE = 1 << 14  # integers on which two codecs are compared before one of them does the whole block
+SAMPLE = 1 << 12  # integers on which two codecs are compared before one of them does the whole block
 
 Unsigned = npt.NDArray[Any]  # of u1, u2, u4 or u8
 

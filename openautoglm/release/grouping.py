@@ -3,7 +3,7 @@
 An optimiser's step has a nearly constant absolute size, so its size in units of the last place, and the chance that a
 bf16 value moves at all, depends on the exponent of the value it moves. The receiver holds the base, so that context is
 free: both sides put the differences in the same order (ascending exponent, file order within it) and cut it into the
-same groups. Measured on a full fine-tune in bf16: 14.2 times smaller than the file, against 11.1 without the grouping.
+same groups. Measured on a full fine-tune in bf16: 14.6 times smaller than the file, against 11.4 without the grouping.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from openautoglm.errors import Corrupt
 
 VERSION = "1"  # pcodec's major version: its format
 LEVEL = 8
-GROUP = 4096  # differences a group has at least; a smaller rest joins the group before it
+GROUP = 1024  # differences a group has at least; a smaller rest joins the group before it
 TILE = (
     1 << 16
 )  # elements sorted at a time: as many as 16 bits number, and their order fits the second-level cache
