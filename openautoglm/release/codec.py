@@ -58,7 +58,7 @@ def encode(new: bytes, base: bytes | None, form: Form) -> tuple[int, bytes]:
     return _smaller((code, payload), (RAW, new))
 
 
-def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form) -> bytes:
+def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form) -> bytes | memoryview:
     """The inverse: exactly ``size`` bytes, whatever ``payload`` says.
 
     Raises:
@@ -67,12 +67,12 @@ def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form)
     if code == RAW:
         return payload if len(payload) == size else _refuse("raw", len(payload), size)
     if code == SPLIT:
-        return _join(_decompress(payload, size), form).tobytes()
+        return _join(_decompress(payload, size), form).data.cast("B")
     if base is None:
         raise Corrupt(f"codec {code} needs a base that this block does not have")
     if code == SAME:
         return base if not payload else _refuse("same", len(payload), 0)
-    return _decode(code, payload, np.frombuffer(base, form.dtype), form).tobytes()
+    return _decode(code, payload, np.frombuffer(base, form.dtype), form).data.cast("B")
 
 
 def _encode(new: Unsigned, base: Unsigned, form: Form) -> tuple[int, bytes]:

@@ -23,9 +23,7 @@ from openautoglm.errors import Corrupt
 VERSION = "1"  # pcodec's major version: its format
 LEVEL = 8
 GROUP = 1024  # differences a group has at least; a smaller rest joins the group before it
-TILE = (
-    1 << 16
-)  # elements sorted at a time: as many as 16 bits number, and their order fits the second-level cache
+TILE = 1 << 16  # elements sorted at a time: their order fits 16 bits each and the second-level cache
 MARGIN = 1 << 16  # bytes of a chunk beside its packed numbers: its bins and offsets
 
 Unsigned = npt.NDArray[Any]  # of u2, u4 or u8
@@ -83,9 +81,7 @@ class Order:
         for number, bound in enumerate(bounds):
             tile = exponents[number * TILE : (number + 1) * TILE]
             order = np.argsort(tile, kind="stable")
-            tiles.append(
-                order.astype(np.uint16)
-            )  # a quarter of the memory, which costs more than the sorting
+            tiles.append(order.astype(np.uint16))  # kept as they are, they cost more than the sorting
             bound[:-1], bound[-1] = np.searchsorted(tile, kinds, sorter=order), len(tile)
         starts, counts = bounds[:, :-1], bounds[:, 1:] - bounds[:, :-1]
         totals = counts.sum(axis=0)

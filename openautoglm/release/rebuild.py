@@ -16,7 +16,8 @@ from openautoglm.release.blocks import FRAME, blocks, in_order, written
 from openautoglm.release.container import Change, Delta, open_weights
 from openautoglm.release.weights import Reader, TensorEntry, Weights, parse_header, root
 
-Job = Callable[[], bytes]
+Part = bytes | memoryview
+Job = Callable[[], Part]
 
 
 def apply(base: Path | None, delta: Path, out: Path, threads: int | None = None) -> None:
@@ -188,7 +189,7 @@ def _unpack(
             start: int = start,
             size: int = stop - start,
             form: codec.Form = form,
-        ) -> bytes:
+        ) -> Part:
             base = old.read(before, start, size) if old and before and start < shared else None
             return codec.decode(code, payload.read(packed, place, length), base, size, form)
 
@@ -201,7 +202,7 @@ def _unpack(
 def _write_checked(
     entries: tuple[TensorEntry, ...],
     hashes: Mapping[str, bytes],
-    parts: Iterator[bytes],
+    parts: Iterator[Part],
     file: IO[bytes],
     where: str,
 ) -> None:
