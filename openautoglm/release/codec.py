@@ -25,12 +25,12 @@ import zstandard
 from openautoglm.errors import Corrupt
 from openautoglm.release import grouping
 
-BLOCK = 8 << 20  # bytes of the target; part of format 1
+BLOCK = 8 << 20  # bytes of the target; part of the format
 RAW, SAME, SPLIT, PLANES, ROWS, XG = range(6)
 NAMES = ("raw", "same", "split", "planes", "rows", "xg")
 LEVEL = 1  # zstd: higher levels cost ten times the time for nothing (level 3 is larger than 1 on planes)
 ROWS_BELOW = 0.75  # share of changed rows below which the others are left out
-SAMPLE = 1 << 14  # integers on which two codecs are compared before one of them does the whole block
+SAMPLE = 1 << 12  # integers on which two codecs are compared before one of them does the whole block
 
 Unsigned = npt.NDArray[Any]  # of u1, u2, u4 or u8
 
@@ -58,7 +58,7 @@ def encode(new: bytes, base: bytes | None, form: Form) -> tuple[int, bytes]:
     return _smaller((code, payload), (RAW, new))
 
 
-def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form) -> bytes:
+def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form) -> bytes | memoryview:
     """The inverse: exactly ``size`` bytes, whatever ``payload`` says.
 
     Raises:
@@ -67,12 +67,12 @@ def decode(code: int, payload: bytes, base: bytes | None, size: int, form: Form)
     if code == RAW:
         return payload if len(payload) == size else _refuse("raw", len(payload), size)
     if code == SPLIT:
-        return _join(_decompress(payload, size), form).tobytes()
+        return _join(_decompress(payload, size), form).data.cast("B")
     if base is None:
         raise Corrupt(f"codec {code} needs a base that this block does not have")
     if code == SAME:
         return base if not payload else _refuse("same", len(payload), 0)
-    return _decode(code, payload, np.frombuffer(base, form.dtype), form).tobytes()
+    return _decode(code, payload, np.frombuffer(base, form.dtype), form).data.cast("B")
 
 
 def _encode(new: Unsigned, base: Unsigned, form: Form) -> tuple[int, bytes]:
@@ -140,26 +140,30 @@ def restore(delta: Unsigned, base: Unsigned, form: Form) -> Unsigned:
     ordered = np.add(delta, _ordered(base, form))
     if form.mantissa is None:
         return ordered
-    # the inverse of _ordered: a set top bit was a positive number
-    top = form.width * 8 - 1
-    flips = (~ordered).view(f"<i{form.width}") >> top
-    bits: Unsigned = ordered ^ (flips.view(form.dtype) | form.dtype.type(1 << top))
-    return bits
+    signs = _signs(ordered)  # the inverse of _ordered: a set top bit was a positive number
+    return _flipped(ordered, np.invert(signs, out=signs))
 
 
 def _ordered(bits: Unsigned, form: Form) -> Unsigned:
     """Floats as integers in the order of their values: negative ones have all bits flipped, others the sign bit."""
-    if form.mantissa is None:
-        return bits
-    top = form.width * 8 - 1
-    flips = bits.view(f"<i{form.width}") >> top
-    ordered: Unsigned = bits ^ (flips.view(form.dtype) | form.dtype.type(1 << top))
-    return ordered
+    return bits if form.mantissa is None else _flipped(bits, _signs(bits))
+
+
+def _signs(bits: Unsigned) -> npt.NDArray[np.signedinteger[Any]]:
+    """-1 where the top bit is set, 0 elsewhere."""
+    signs: npt.NDArray[np.signedinteger[Any]] = bits.view(f"<i{bits.itemsize}") >> (bits.itemsize * 8 - 1)
+    return signs
+
+
+def _flipped(bits: Unsigned, signs: npt.NDArray[np.signedinteger[Any]]) -> Unsigned:
+    """All bits flipped where ``signs`` is -1, the top one where it is 0; in the memory of ``signs``."""
+    signs |= np.iinfo(signs.dtype).min
+    signs ^= bits.view(signs.dtype)
+    return signs.view(bits.dtype)
 
 
 def _zigzag(delta: Unsigned, form: Form) -> Unsigned:
-    sign = delta.view(f"<i{form.width}") >> (form.width * 8 - 1)
-    folded: Unsigned = (delta << 1) ^ sign.view(form.dtype)
+    folded: Unsigned = (delta << 1) ^ _signs(delta).view(form.dtype)
     return folded
 
 

@@ -116,8 +116,8 @@ def _encodings(
             yield encode
 
 
-def _spool(parts: Iterable[tuple[str, int, bytes]], spool: IO[bytes]) -> tuple[dict[str, int], str]:
-    """Write the framed blocks; give the payload size of every tensor, in order, and the blake3 of it all."""
+def _spool(parts: Iterable[tuple[str, int, bytes]], spool: IO[bytes]) -> tuple[list[int], str]:
+    """Write the framed blocks; give the payload size of every coded tensor, in order, and the blake3 of it all."""
     sizes: dict[str, int] = {}
     digest = blake3()
     for name, code, payload in parts:
@@ -126,4 +126,4 @@ def _spool(parts: Iterable[tuple[str, int, bytes]], spool: IO[bytes]) -> tuple[d
             spool.write(data)
             digest.update(data)
         sizes[name] = sizes.get(name, 0) + FRAME + len(payload)
-    return sizes, str(digest.hexdigest())
+    return list(sizes.values()), str(digest.hexdigest())

@@ -3,7 +3,7 @@
 An optimiser's step has a nearly constant absolute size, so its size in units of the last place, and the chance that a
 bf16 value moves at all, depends on the exponent of the value it moves. The receiver holds the base, so that context is
 free: both sides put the differences in the same order (ascending exponent, file order within it) and cut it into the
-same groups. Measured on a full fine-tune in bf16: 14.2 times smaller than the file, against 11.1 without the grouping.
+same groups. Measured on a full fine-tune in bf16: 14.6 times smaller than the file, against 11.4 without the grouping.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from openautoglm.errors import Corrupt
 
 VERSION = "1"  # pcodec's major version: its format
 LEVEL = 8
-GROUP = 4096  # differences a group has at least; a smaller rest joins the group before it
-TILE = 1 << 16  # elements sorted at a time; their order fits the second-level cache
+GROUP = 1024  # differences a group has at least; a smaller rest joins the group before it
+TILE = 1 << 16  # elements sorted at a time: their order fits 16 bits each and the second-level cache
 MARGIN = 1 << 16  # bytes of a chunk beside its packed numbers: its bins and offsets
 
 Unsigned = npt.NDArray[Any]  # of u2, u4 or u8
@@ -67,7 +67,7 @@ class Order:
     start in the whole order, count) of each of its exponents; ``groups`` the [start, stop) of each group in the whole.
     """
 
-    tiles: tuple[npt.NDArray[np.intp], ...]
+    tiles: tuple[npt.NDArray[np.uint16], ...]
     moves: tuple[tuple[tuple[int, int, int], ...], ...]
     groups: tuple[tuple[int, int], ...]
 
@@ -77,12 +77,13 @@ class Order:
             return cls((), (), ((0, len(base)),) if len(base) else ())
         exponents = _exponents(base, mantissa)
         kinds = np.arange(1 << (base.itemsize * 8 - 1 - mantissa), dtype=exponents.dtype)
-        tiles, bounds = [], []
-        for start in range(0, len(base), TILE):
-            tile = exponents[start : start + TILE]
-            tiles.append(np.argsort(tile, kind="stable"))
-            bounds.append([*np.searchsorted(tile[tiles[-1]], kinds).tolist(), len(tile)])
-        counts = np.diff(starts := np.array(bounds), axis=1)
+        tiles, bounds = [], np.empty((-(-len(base) // TILE), len(kinds) + 1), np.intp)
+        for number, bound in enumerate(bounds):
+            tile = exponents[number * TILE : (number + 1) * TILE]
+            order = np.argsort(tile, kind="stable")
+            tiles.append(order.astype(np.uint16))  # kept as they are, they cost more than the sorting
+            bound[:-1], bound[-1] = np.searchsorted(tile, kinds, sorter=order), len(tile)
+        starts, counts = bounds[:, :-1], bounds[:, 1:] - bounds[:, :-1]
         totals = counts.sum(axis=0)
         # where each tile's share of each exponent begins: all smaller exponents, then the tiles before
         places = np.cumsum(totals) - totals + np.cumsum(counts, axis=0) - counts
@@ -97,7 +98,7 @@ class Order:
             return values
         out = np.empty_like(values)
         for number, (tile, moves) in enumerate(zip(self.tiles, self.moves, strict=True)):
-            part = values[number * TILE : (number + 1) * TILE][tile]
+            part = values[number * TILE : (number + 1) * TILE].take(tile)
             for here, there, count in moves:
                 out[there : there + count] = part[here : here + count]
         return out
@@ -111,7 +112,7 @@ class Order:
             part = np.empty(len(tile), values.dtype)
             for here, there, count in moves:
                 part[here : here + count] = values[there : there + count]
-            out[number * TILE : (number + 1) * TILE][tile] = part
+            out[number * TILE : (number + 1) * TILE][tile.astype(np.intp)] = part
         return out
 
 

@@ -16,7 +16,8 @@ from openautoglm.release.blocks import FRAME, blocks, in_order, written
 from openautoglm.release.container import Change, Delta, open_weights
 from openautoglm.release.weights import Reader, TensorEntry, Weights, parse_header, root
 
-Job = Callable[[], bytes]
+Part = bytes | memoryview
+Job = Callable[[], Part]
 
 
 def apply(base: Path | None, delta: Path, out: Path, threads: int | None = None) -> None:
@@ -39,12 +40,13 @@ def apply(base: Path | None, delta: Path, out: Path, threads: int | None = None)
         header = plan.target_header(old)
         entries, _ = parse_header(header, f"the target of {delta.name}")
         hashes = _expected(plan, entries, old, old_hashes)
+        packed = _payloads(plan, entries)
         total = 8 + len(header) + sum(entry.size for entry in entries)
         _room(plan, total, out.parent)
         payload = stack.enter_context(plan.weights.reader())
         file = stack.enter_context(written(out))
         file.write(len(header).to_bytes(8, "little") + header)
-        blocks = in_order(_decodings(plan, entries, old_reader, payload), threads)
+        blocks = in_order(_decodings(plan, entries, packed, old_reader, payload), threads)
         _write_checked(entries, hashes, blocks, file, delta.name)
 
 
@@ -61,7 +63,6 @@ def _expected(
 ) -> dict[str, bytes]:
     """The hash of every tensor of the target, before any of them is built; they must add up to the target's root."""
     where, known = plan.path.name, old.by_name() if old else {}
-    payloads = plan.weights.by_name()
     hashes: dict[str, bytes] = {}
     places: dict[str, TensorEntry] = {}
     for entry in entries:
@@ -74,17 +75,26 @@ def _expected(
             hashes[entry.name] = old_hashes[entry.name]
             continue
         _check_change(change, entry, known, plan, done=places)
-        needs_payload = change.source is None and entry.size > 0
-        if (payloads.pop(entry.name, None) is not None) != needs_payload:
-            raise Corrupt(f"{where}: tensor {entry.name!r} has a payload where none belongs, or none")
         hashes[entry.name] = change.hash
         places[entry.name] = entry
-    strays = sorted((plan.changes.keys() - hashes.keys()) | payloads.keys())
+    strays = sorted(plan.changes.keys() - hashes.keys())
     if strays:
         raise Corrupt(f"{where}: holds tensor {strays[0]!r}, which the target does not have")
     if root(entries, hashes) != plan.target:
         raise Corrupt(f"{where}: its tensors do not add up to the target it names")
     return hashes
+
+
+def _payloads(plan: Delta, entries: tuple[TensorEntry, ...]) -> dict[str, TensorEntry]:
+    """The payload of each tensor that has one: they come in the order of the target's tensors."""
+    coded = {name for name, change in plan.changes.items() if change.source is None}
+    names = [entry.name for entry in entries if entry.size and entry.name in coded]
+    payloads = plan.weights.entries
+    if len(payloads) != len(names):
+        raise Corrupt(
+            f"{plan.path.name}: holds {len(payloads)} payloads for {len(names)} tensors that need one"
+        )
+    return dict(zip(names, payloads, strict=True))
 
 
 def _check_change(
@@ -127,10 +137,14 @@ def _room(plan: Delta, total: int, folder: Path) -> None:
 
 
 def _decodings(
-    plan: Delta, entries: tuple[TensorEntry, ...], old: Reader | None, payload: Reader
+    plan: Delta,
+    entries: tuple[TensorEntry, ...],
+    packed: Mapping[str, TensorEntry],
+    old: Reader | None,
+    payload: Reader,
 ) -> Iterator[Job]:
     places = {entry.name: entry for entry in entries}
-    known, packed = old.weights.by_name() if old else {}, plan.weights.by_name()
+    known = old.weights.by_name() if old else {}
     for entry in entries:
         change = plan.changes.get(entry.name)
         if change and change.mode == "tied":
@@ -175,7 +189,7 @@ def _unpack(
             start: int = start,
             size: int = stop - start,
             form: codec.Form = form,
-        ) -> bytes:
+        ) -> Part:
             base = old.read(before, start, size) if old and before and start < shared else None
             return codec.decode(code, payload.read(packed, place, length), base, size, form)
 
@@ -188,7 +202,7 @@ def _unpack(
 def _write_checked(
     entries: tuple[TensorEntry, ...],
     hashes: Mapping[str, bytes],
-    parts: Iterator[bytes],
+    parts: Iterator[Part],
     file: IO[bytes],
     where: str,
 ) -> None:

@@ -1,11 +1,13 @@
 """The published format, held by bytes: run this once when a format is new, never to make a failing test pass.
 
-python tests/golden/make_delta.py
+python tests/golden/make_delta.py    writes the files, and prints the delta of the example in docs/delta-format.md
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +52,35 @@ def pair() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return base, target
 
 
+def example() -> Iterator[str]:
+    """The delta of section 6 of the page, as lines of hex."""
+    with tempfile.TemporaryDirectory() as folder:
+        base, target = (
+            write(Path(folder) / bits, {"w": ("BF16", (4,), bytes.fromhex(bits))}, {"format": "pt"})
+            for bits in ("803f00c0003f0000", "813f00c0003f0080")
+        )
+        diff(base, target, Path(folder) / "delta")
+        data = (Path(folder) / "delta").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    end = 8 + length
+    parts = [
+        (0, 8, f"header: 0x{length:x} bytes"),
+        (8, end, "header: the facts under one key, then the payloads; padded with spaces to 8 bytes"),
+        (end, end + 1, "frame: codec 0 (raw: for 4 values nothing is smaller)"),
+        (end + 1, end + 5, "frame: 8 bytes of payload"),
+        (end + 5, len(data), "payload"),
+    ]
+    for start, stop, note in parts:
+        for place in range(start, stop, 16):
+            line = data[place : min(place + 16, stop)]
+            text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)
+            yield f"{place:04x}  {line.hex(' '):<49}|{text:<16}|{'  ' + note if place == start else ''}"
+
+
 if __name__ == "__main__":
     old, new = pair()
     write(HERE / "base.safetensors", old, {"format": "pt"})
     write(HERE / "target.safetensors", new, {"format": "pt"})
-    diff(HERE / "base.safetensors", HERE / "target.safetensors", HERE / "delta-1.safetensors")
-    diff(None, HERE / "target.safetensors", HERE / "anchor-1.safetensors")
+    diff(HERE / "base.safetensors", HERE / "target.safetensors", HERE / "delta-2.safetensors")
+    diff(None, HERE / "target.safetensors", HERE / "anchor-2.safetensors")
+    print("\n".join(example()))

@@ -73,6 +73,9 @@ def model(seed: int = 0, steps: int = 0, rows: int = 24, words: int = 400) -> di
     }
 
 
+DENSE_PAYLOAD = "1"  # the payload of bert.dense.weight in a delta between two of the models above
+
+
 def onnx(root: Path, step: int) -> Path:
     """What the export stage leaves: a graph, weights after ``step`` updates, and small files."""
     folder = root / f"onnx{step}"

@@ -16,7 +16,7 @@ from openautoglm.release.delta import apply, diff
 from openautoglm.release.grouping import GROUP
 from openautoglm.release.rebuild import _unpack
 from openautoglm.release.weights import MAX_HEADER, TensorEntry, Weights
-from tests.unit.release.samples import model, write
+from tests.unit.release.samples import DENSE_PAYLOAD, model, write
 
 
 def trained(count: int, seed: int = 0) -> tuple[bytes, bytes]:
@@ -54,7 +54,7 @@ def test_groups_are_cut_as_the_format_says(counts: list[int], groups: list[tuple
     assert list(grouping._cuts(np.array(counts))) == groups
 
 
-def test_a_block_is_one_group_up_to_8191_elements() -> None:
+def test_a_block_is_one_group_up_to_2047_elements() -> None:
     """Section 4 of the format."""
     base = np.where(np.arange(2 * GROUP) % 2, 0x3F80, 0x4000).astype("<u2")
     assert grouping.Order.of(base[:-1], 7).groups == ((0, 2 * GROUP - 1),)
@@ -109,11 +109,9 @@ def test_blocks_hold_whole_rows_and_only_those_are_marked() -> None:
 def test_a_payload_ends_with_its_last_block(tmp_path: Path) -> None:
     base, new = write(tmp_path / "b", model()), write(tmp_path / "n", model(steps=1))
     delta = diff(base, new, tmp_path / "d")
-    packed = delta.weights.by_name()["bert.dense.weight"]
+    where, known = delta.weights.by_name()[DENSE_PAYLOAD], Weights.open(base)
     with delta.weights.reader() as reader:
-        payload = reader.read(packed, 0, packed.size)
-        longer = Longer(payload + b"\0")
-        where, known = delta.weights.by_name()["bert.dense.weight"], Weights.open(base)
+        longer = Longer(reader.read(where, 0, where.size) + b"\0")
         (target,) = (e for e in Weights.open(new).entries if e.name == "bert.dense.weight")
         before = known.by_name()["bert.dense.weight"]
         with known.reader() as old:
@@ -148,4 +146,4 @@ def test_a_full_disk_is_told_before_anything_is_written(
 
 def test_the_numbers_of_the_format() -> None:
     """docs/delta-format.md, sections 3 and 4: another number is another format."""
-    assert (codec.BLOCK, GROUP, MIN_ROW, MAX_HEADER) == (8 * 1024 * 1024, 4096, 8, 16 * 1024 * 1024)
+    assert (codec.BLOCK, GROUP, MIN_ROW, MAX_HEADER) == (8 * 1024 * 1024, 1024, 8, 16 * 1024 * 1024)
