@@ -42,14 +42,23 @@ class FeatureStore:
 
     @classmethod
     def of(cls, root: Path, extractor: Extractor) -> FeatureStore:
-        """The store of ``extractor`` below ``root``; those of extractors long out of use go."""
-        folder = root / extractor.fingerprint[:32]
+        """The store of ``extractor`` below ``root``; those of extractors long out of use go.
+
+        The last one stays in memory, and only what came since is read: stage after stage asks for it, of champion and
+        challenger. Where a file of it went, for instance as a document was forgotten, it is read anew.
+        """
+        folder = (root / extractor.fingerprint[:32]).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
         stores = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda p: p.stat().st_mtime)
         for old in stores[:-STORES]:
             shutil.rmtree(old, ignore_errors=True)
-        return cls(folder)
+        found = _LAST.get(folder)
+        if found is None or found._seen - set(folder.glob("part-*.safetensors")):
+            _LAST.clear()
+            found = _LAST[folder] = cls(folder)
+        found._look()
+        return found
 
     def __repr__(self) -> str:
         return f"FeatureStore({self.folder}, {len(self)} documents)"
@@ -130,6 +139,9 @@ class FeatureStore:
         self._parts.append(part)
         for row, key in enumerate(part["keys"]):
             self._place[key.tobytes().hex()] = (number, row)
+
+
+_LAST: dict[Path, FeatureStore] = {}
 
 
 def _read(path: Path) -> Part | None:

@@ -87,6 +87,21 @@ def test_two_heads_on_one_body_keep_their_own_settings(tmp_path: Path) -> None:
     assert [Lifter.of(store, c.config, 8, seed=2).seed for c in (first, second)] == [2, 1]
 
 
+def test_a_store_stays_open_and_sees_what_others_do_to_it(tmp_path: Path) -> None:
+    found = extractor()
+    keys = found.keys(TEXTS, GRAPHS)
+    store = FeatureStore.of(tmp_path, found)
+    store.fill(found, keys[:2], TEXTS[:2], GRAPHS.select(range(2)))
+    assert FeatureStore.of(tmp_path, found) is store
+    FeatureStore(store.folder).fill(found, keys, TEXTS, GRAPHS)
+    assert set(keys) <= set(FeatureStore.of(tmp_path, found)._place), "what another one added"
+    FeatureStore(store.folder).purge(keys[:1])
+    again = FeatureStore.of(tmp_path, found)
+    assert again is not store
+    assert keys[0] not in again
+    assert keys[1] in again
+
+
 def test_the_model_keeps_the_precision_it_will_be_published_in() -> None:
     found = extractor(precision="bf16")
     before = {name: tensor.clone() for name, tensor in found.model.state_dict().items()}
