@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +32,6 @@ from openautoglm.params import Params
 from tasks import STAGES
 from tasks.deliver import LEDGER, Delivered, draw_chain
 from tasks.lineage import entries, head_of, learnt, pin_all, pin_batch
-from tasks.parent import read_ahead
 
 DRIFT = Path("reports/drift.json")
 TRIES = 3  # failed checks after which a batch is set aside
@@ -70,9 +68,8 @@ def one_batch(entry: str, fence: int) -> tuple[Delivered, dict[str, float]]:
     Raises:
         NotPublished: a gate said no.
     """
-    with tracked(), ThreadPoolExecutor(1) as beside:
+    with tracked():
         pin_batch(entry)
-        beside.submit(read_ahead, Params.load())
         try:
             steps, delivered = stages(fence)
         except NotPublished:

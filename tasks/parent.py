@@ -32,23 +32,6 @@ def parent_dir(params: Params, root: Path = Path(".")) -> Path | None:
     return materialise(store, release, root / PARENTS / release.id, earlier)
 
 
-def read_ahead(params: Params, root: Path = Path(".")) -> None:
-    """Bring into memory what train reads features with, where it starts from its parent's: for a thread beside the
-    stages before it, which keep one core busy. What goes wrong here is told by train, which needs it.
-    """
-    from openautoglm.model.checkpoint import Checkpoint
-    from openautoglm.train.feature_store import FeatureStore
-    from openautoglm.train.features import Extractor
-
-    if params.train.start == "parent" and params.continual.mode == "analytic":
-        folder = parent_dir(params, root)
-        if folder:
-            knobs = params.train
-            extractor = Extractor.of_checkpoint(Checkpoint.load(folder), knobs.weights, knobs.precision)
-            extractor.warm_up()
-            FeatureStore.of(root / ".autoglm/features", extractor)
-
-
 def parent_batches(params: Params, root: Path = Path(".")) -> list[str]:
     """The batches that release ``train.parent`` was made from.
 

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,16 +69,10 @@ class Extractor:
         """
         weights = "fp32" if weights == checkpoint.weights else weights  # as they are
         key = f"{checkpoint.body} {weights} {choose_precision(precision, choose_device())}"
-        with _ONE:
-            if key not in _LAST:
-                _LAST.clear()
-                _LAST[key] = cls.of(checkpoint.model(), checkpoint.tokenizer(), weights, precision)
-            return _LAST[key]
-
-    def warm_up(self) -> None:
-        """Build what the first call of :meth:`extract` would build."""
-        with _ONE:
-            _ = self.fingerprint, self._rows_are_alike, self._graph_path if self.reads_graph else None
+        if key not in _LAST:
+            _LAST.clear()
+            _LAST[key] = cls.of(checkpoint.model(), checkpoint.tokenizer(), weights, precision)
+        return _LAST[key]
 
     def __repr__(self) -> str:
         return f"Extractor({self.fingerprint[:12]}, {'text and graph' if self.reads_graph else 'text'})"
@@ -247,7 +240,6 @@ class Extractor:
 
 
 _LAST: dict[str, Extractor] = {}
-_ONE = Lock()  # a thread that reads ahead, and whoever asks meanwhile
 
 
 class _GraphPath(nn.Module):
