@@ -67,12 +67,15 @@ class Runner:
         beat, quiet = 0.0, False
         while not self.is_ending:
             try:
-                if time.monotonic() > beat:
+                beats = time.monotonic() > beat
+                if beats:
                     self.sign_of_life()
                     beat = time.monotonic() + BEAT
                 self.bury()
                 self.cancel()
-                if self.is_any_due():
+                if (
+                    beats or self.is_any_due()
+                ):  # now and then for nothing: else the server thinks that nobody asks
                     self.start_due()
                 quiet = False
             except AWAY as error:
@@ -87,7 +90,6 @@ class Runner:
             _say("the code changed: starting anew")
             os.execv(sys.executable, [sys.executable, "-m", "flows.runner", "--pool", self.pool])
         self.client.send_worker_heartbeat(self.pool, self.name, heartbeat_interval_seconds=BEAT)
-        self.start_due()  # which also tells that somebody asks
         for name in close_dead(self.client, but=self.children):
             _say(f"closed {name}: its process is gone")
 

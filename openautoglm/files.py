@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,19 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def keep_newest(paths: Iterable[Path], count: int) -> None:
+    """Remove all but the ``count`` files or folders that changed last; what others remove meanwhile is no fault."""
+    changed: list[tuple[float, Path]] = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            changed.append((path.stat().st_mtime, path))
+    for _, old in sorted(changed)[:-count]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink(missing_ok=True)
 
 
 def located(root: Path, place: str) -> str:

@@ -21,14 +21,14 @@ import transformers
 from onnx import ModelProto, ValueInfoProto
 from torch import Tensor, nn
 
-from openautoglm.files import fingerprint, write_atomic
+from openautoglm.files import fingerprint, keep_newest, write_atomic
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import config_dict
 from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.model.encode import INPUT_NAMES
 
 HEAD = ("adapter.linear.weight", "adapter.linear.bias")  # [C, ...]: the last layer of every task adapter
-TRACES = 8  # that stay: an experiment's and those of the code before
+TRACES = 8  # that stay: those of experiments and of the code before
 OUTPUT = "logits"
 _DYNAMIC = {
     "input_ids": {0: "documents", 1: "tokens"},
@@ -70,8 +70,9 @@ def trace(
         model = _traced(config, opset)
         if path:
             write_atomic(path, model.SerializeToString(deterministic=True))
-            for old in sorted(path.parent.glob("*.onnx"), key=lambda p: p.stat().st_mtime)[:-TRACES]:
-                old.unlink(missing_ok=True)
+            keep_newest(path.parent.glob("*.onnx"), TRACES)
+    elif path:
+        path.touch()  # what is in use stays
     parameters = [value for value in model.graph.input if value.name not in INPUT_NAMES]
     given = [value for value in model.graph.input if value.name in INPUT_NAMES]
     del model.graph.input[:]

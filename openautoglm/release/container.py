@@ -71,7 +71,7 @@ class Delta:
         """Read the facts of a delta and check them and the payloads' hash.
 
         Raises:
-            Corrupt: not a delta, one of a later format, or a byte of it changed.
+            Corrupt: not a delta, one of another format, or a byte of it changed.
         """
         weights = open_weights(path)
         text = weights.metadata.get(KEY)
@@ -196,14 +196,14 @@ def _facts(text: str, where: str) -> dict[str, Any]:
         sound = False
     if not sound:
         raise Corrupt(f"{where}: its facts are not canonical JSON")
-    if facts.get("format") != FORMAT:
+    if type(facts.get("format")) is not int or facts["format"] != FORMAT:
         raise Corrupt(f"{where}: delta format {facts.get('format')!r:.40}, this version reads {FORMAT}")
     # from here on only a writer with a purpose can be wrong, but what follows must not depend on its good will
     if facts.keys() != FIELDS:
         raise Corrupt(f"{where}: its facts are not those of format {FORMAT}")
     if facts["pcodec"] != grouping.VERSION:
         raise Corrupt(
-            f"{where}: written with pcodec format {facts['pcodec']!r}, this reads {grouping.VERSION!r}"
+            f"{where}: written with pcodec format {facts['pcodec']!r:.40}, this reads {grouping.VERSION!r}"
         )
     base, base_header = facts["base"], facts["base_header"]
     roots = [facts["target"], facts["payload"]] + ([] if base is None else [base, base_header])

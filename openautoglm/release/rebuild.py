@@ -26,6 +26,7 @@ def apply(base: Path | None, delta: Path, out: Path, threads: int | None = None)
     Raises:
         WrongBase: ``base`` is not the file the delta was taken against.
         Corrupt: the delta is damaged, or does not lead where it says.
+        ReleaseError: no such file, or no room for the target.
     """
     plan = Delta.load(delta)
     old = _matching(plan, base)
@@ -70,7 +71,7 @@ def _expected(
         if change is None:
             if before is None or not before.alike(entry):
                 raise Corrupt(
-                    f"{where}: says nothing about tensor {entry.name!r}, which the base does not have"
+                    f"{where}: says nothing about tensor {entry.name!r:.200}, which the base does not have"
                 )
             hashes[entry.name] = old_hashes[entry.name]
             continue
@@ -79,7 +80,7 @@ def _expected(
         places[entry.name] = entry
     strays = sorted(plan.changes.keys() - hashes.keys())
     if strays:
-        raise Corrupt(f"{where}: holds tensor {strays[0]!r}, which the target does not have")
+        raise Corrupt(f"{where}: holds tensor {strays[0]!r:.200}, which the target does not have")
     if root(entries, hashes) != plan.target:
         raise Corrupt(f"{where}: its tensors do not add up to the target it names")
     return hashes
@@ -109,20 +110,20 @@ def _check_change(
         before = known.get(entry.name)
         if before is None or before.dtype != entry.dtype:
             raise Corrupt(
-                f"{where}: tensor {entry.name!r} is a difference to one that the base does not have"
+                f"{where}: tensor {entry.name!r:.200} is a difference to one that the base does not have"
             )
     if change.mode == "copy":
         source = known.get(str(change.source))
         if source is None or source.size != entry.size:
             raise Corrupt(
-                f"{where}: tensor {entry.name!r} copies {change.source!r}, which the base does not have so"
+                f"{where}: tensor {entry.name!r:.200} copies {change.source!r:.200}, which the base does not have so"
             )
     if change.mode == "tied":
         twin = plan.changes.get(str(change.source))
         place = done.get(str(change.source))
         if twin is None or twin.source is not None or place is None or place.size != entry.size:
             raise Corrupt(
-                f"{where}: tensor {entry.name!r} repeats {change.source!r}, which is not coded before it"
+                f"{where}: tensor {entry.name!r:.200} repeats {change.source!r:.200}, which is not coded before it"
             )
 
 
@@ -180,7 +181,9 @@ def _unpack(
         length = int.from_bytes(frame[1:], "little")
         position += FRAME
         if len(frame) < FRAME or length > min(stop - start, packed.size - position):
-            raise Corrupt(f"{payload.weights.path.name}: tensor {entry.name!r}: its payload is cut short")
+            raise Corrupt(
+                f"{payload.weights.path.name}: tensor {entry.name!r:.200}: its payload is cut short"
+            )
 
         def decode(
             code: int = frame[0],
@@ -196,7 +199,7 @@ def _unpack(
         yield decode
         position += length
     if position != packed.size:
-        raise Corrupt(f"{payload.weights.path.name}: tensor {entry.name!r}: bytes after its last block")
+        raise Corrupt(f"{payload.weights.path.name}: tensor {entry.name!r:.200}: bytes after its last block")
 
 
 def _write_checked(
@@ -214,4 +217,4 @@ def _write_checked(
             file.write(part)
             left -= len(part)
         if digest.digest() != hashes[entry.name]:
-            raise Corrupt(f"{where}: tensor {entry.name!r} does not come out as it should")
+            raise Corrupt(f"{where}: tensor {entry.name!r:.200} does not come out as it should")

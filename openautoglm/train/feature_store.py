@@ -9,7 +9,6 @@ features = store.take(keys)                                # [D, P, H] float32
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from openautoglm.files import write_atomic
+from openautoglm.files import keep_newest, write_atomic
 from openautoglm.graph import GraphBatch
 from openautoglm.train.features import Extractor, Floats
 
@@ -50,15 +49,14 @@ class FeatureStore:
         folder = (root / extractor.fingerprint[:32]).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
-        stores = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda p: p.stat().st_mtime)
-        for old in stores[:-STORES]:
-            shutil.rmtree(old, ignore_errors=True)
+        keep_newest((path for path in root.iterdir() if path.is_dir()), STORES)
         found = _LAST.get(folder)
         if found is None or found._seen - set(folder.glob("part-*.safetensors")):
             _LAST.clear()
-            found = _LAST[folder] = cls(folder)
-        found._look()
-        return found
+            _LAST[folder] = cls(folder)
+        else:
+            found._look()
+        return _LAST[folder]
 
     def __repr__(self) -> str:
         return f"FeatureStore({self.folder}, {len(self)} documents)"

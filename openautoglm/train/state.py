@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from openautoglm.files import fresh_dir, load_json, save_json
+from openautoglm.files import fresh_dir, keep_newest, load_json, save_json
 from openautoglm.train.group import Group
 
 KEPT = 2  # training checkpoints of a run
@@ -145,10 +145,7 @@ def _prune(folder: Path) -> None:
 
 
 def _forget_old_runs(folder: Path) -> None:
-    runs = sorted((p for p in folder.parent.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for old in runs[:-RUNS]:
-        if old != folder:
-            shutil.rmtree(old, ignore_errors=True)
+    keep_newest((path for path in folder.parent.iterdir() if path.is_dir() and path != folder), RUNS - 1)
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from openautoglm.files import (
     fingerprint,
     fingerprint_dir,
     fresh_dir,
+    keep_newest,
     load_json,
     save_json,
     write_atomic,
@@ -68,3 +70,12 @@ def test_fingerprints_see_names_and_bytes_only(tmp_path: Path) -> None:
     (tmp_path / "two/sub/a").rename(tmp_path / "two/sub/b")
     assert fingerprint_dir(tmp_path / "two") != same
     assert fingerprint(b"x") != fingerprint("x")
+
+
+def test_the_newest_stay_whatever_they_are(tmp_path: Path) -> None:
+    for number in range(4):
+        path = tmp_path / f"{number}"
+        path.mkdir() if number % 2 else path.touch()
+        os.utime(path, (number, number))
+    keep_newest([*tmp_path.iterdir(), tmp_path / "gone meanwhile"], 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,14 @@ def test_a_kept_trace_serves_other_numbers_of_labels(
         patch.setattr(trace, "_traced", None)
         assert export_onnx(other, tmp_path / GRAPH, 17, kept).read_bytes() == (fresh / GRAPH).read_bytes()
     (path,) = kept.folder.iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(trace, "TRACES", 2)
+        for number in range(3):  # what is used stays, what is not goes
+            for there in kept.folder.iterdir():
+                os.utime(there, (1.0, 1.0))
+            export_onnx(other, tmp_path / GRAPH, 17, kept)
+            export_onnx(other, tmp_path / GRAPH, 17, Kept(kept.folder, f"other code {number}"))
+    assert len(list(kept.folder.iterdir())) == 2
     path.write_bytes(path.read_bytes()[:-100])
     assert export_onnx(other, tmp_path / GRAPH, 17, kept).read_bytes() == (fresh / GRAPH).read_bytes()
     assert Kept(kept.folder, "other code").path(other.config, 17) != path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import multiprocessing
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,19 +55,40 @@ def zstd(data: bytes) -> bytes:
 def rewritten(
     pair: Pair,
     edit: Callable[[Facts], object] = lambda facts: None,
-    payloads: Mapping[str, bytes] | None = None,
+    payloads: Mapping[str, bytes | None] | None = None,
     frame: Callable[[bytes], bytes] = zstd,
     text: Callable[[bytes], str] = sealed,
 ) -> Path:
-    """The delta with its facts edited and everything sealed again: the work of somebody who knows the format."""
+    """The delta with its facts edited and everything sealed again: the work of somebody who knows the format.
+
+    ``payloads`` replaces some by their position; with None one goes, and those after it move up.
+    """
     delta, facts = Delta.load(pair[2]), facts_of(pair[2])
     with delta.weights.reader() as reader:
         parts = {entry.name: reader.read(entry, 0, entry.size) for entry in delta.weights.entries}
-    data = list((parts | dict(payloads or {})).values())
+    data = [part for part in (parts | dict(payloads or {})).values() if part is not None]
     facts["payload"] = blake3(b"".join(data)).hexdigest()
     edit(facts)
     header = pack(text(frame(canonical_json(facts))), [len(part) for part in data])
     return write_raw(pair[2], header, b"".join(data))
+
+
+def grown(what: Callable[[], object]) -> int:
+    """KiB that the most memory grows by in a process of its own; what was needed before counts for nothing there."""
+    context = multiprocessing.get_context("fork")
+    told, tell = context.Pipe(False)
+
+    def work() -> None:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        what()
+        tell.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+    child = context.Process(target=work)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    found: int = told.recv()
+    return found
 
 
 def bomb(size: int) -> bytes:

@@ -13,10 +13,10 @@ from blake3 import blake3
 
 from openautoglm.files import canonical_json
 from openautoglm.release.container import KEY, describe, pack
-from openautoglm.release.delta import Delta
+from openautoglm.release.delta import Delta, diff
 from openautoglm.release.weights import MAX_HEADER, Weights
 from tests.unit.release.forgery import Facts, Pair, bomb, facts_of, made, refused, rewritten, undeclared, zstd
-from tests.unit.release.samples import write_raw
+from tests.unit.release.samples import model, write_raw
 
 Edit = Callable[[Facts], object]
 
@@ -38,43 +38,76 @@ def set_tensor(name: str, *record: str) -> Edit:
     return edit
 
 
-EDITS: dict[str, Edit] = {
-    "other format": set_to("format", 1),
-    "format as text": set_to("format", "2"),
-    "other pcodec": set_to("pcodec", "2"),
-    "extra field": set_to("more", 1),
-    "size is less": set_to("size", 1),
-    "size is text": set_to("size", "1"),
-    "no header": set_to("header", None),
-    "header no base64": set_to("header", "!"),
-    "header not ASCII": set_to("header", "é"),
-    "header no zstd": set_to("header", "AAAA"),
-    "target elsewhere": set_to("target", "0" * 64),
-    "target no hash": set_to("target", "../../etc/passwd"),
-    "tensors a list": set_to("tensors", []),
-    "a seal inside": set_to("seal", "0" * 64),
-    "base without header": set_to("base_header", None),
-    "unknown mode": set_tensor("head.weight", "magic"),
-    "copy of nothing": set_tensor("head.weight", "copy", "nowhere"),
-    "copy of another size": set_tensor("head.weight", "copy", "temperature"),
-    "tied to nothing": set_tensor("head.weight", "tied", "nowhere"),
-    "tied to itself": set_tensor("head.weight", "tied", "head.weight"),
-    "tied to one after it": set_tensor("bert.dense.weight", "tied", "head.weight"),
-    "source of the wrong mode": set_tensor("head.weight", "delta", "head.weight"),
-    "no source": set_tensor("head.weight", "copy"),
-    "stray tensor": set_tensor("stray", "new"),
-    "path as a name": set_tensor("../../stray", "new"),
-    "short hash": lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "AAAA"]),
-    "hash of others": lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "A" * 43]),
-    "unchanged is new": set_tensor("bert.frozen.weight", "new"),
-    "change forgotten": lambda facts: facts["tensors"].pop("head.weight"),
+FROZEN = "bert.frozen.weight"
+
+
+def hash_of(name: str) -> str:
+    """As a record has it, of a tensor as it is in the base."""
+    return base64.b64encode(blake3(model()[name][2]).digest()).decode().rstrip("=")
+
+
+EDITS: dict[str, tuple[Edit, str]] = {
+    "other format": (set_to("format", 1), "delta format 1, this version reads 2"),
+    "format as text": (set_to("format", "2"), "delta format '2', this"),
+    "format as a fraction": (set_to("format", 2.0), "delta format 2.0, this"),
+    "other pcodec": (set_to("pcodec", "2"), "written with pcodec format '2'"),
+    "a pcodec of megabytes": (set_to("pcodec", "x" * 1_000_000), "written with pcodec format 'x{39}, this"),
+    "extra field": (set_to("more", 1), "not those of format 2"),
+    "size is less": (set_to("size", 1), "says its target has 1 bytes"),
+    "size is text": (set_to("size", "1"), "wrong types"),
+    "no header": (set_to("header", None), "do not add up to the target"),
+    "header no base64": (set_to("header", "!"), "not base64"),
+    "header not ASCII": (set_to("header", "é"), "not base64"),
+    "header no zstd": (set_to("header", "AAAA"), "the target's header: error"),
+    "target elsewhere": (set_to("target", "0" * 64), "do not add up to the target"),
+    "target no hash": (set_to("target", "../../etc/passwd"), "wrong types"),
+    "tensors a list": (set_to("tensors", []), "wrong types"),
+    "a seal inside": (set_to("seal", "0" * 64), "not those of format 2"),
+    "base without header": (set_to("base_header", None), "wrong types"),
+    "unknown mode": (set_tensor("head.weight", "magic"), "record is .'magic'"),
+    "copy of nothing": (set_tensor("head.weight", "copy", "nowhere"), "copies 'nowhere'"),
+    "copy of another size": (set_tensor("head.weight", "copy", "temperature"), "copies 'temperature'"),
+    "tied to nothing": (set_tensor("head.weight", "tied", "nowhere"), "repeats 'nowhere'"),
+    "tied to itself": (set_tensor("head.weight", "tied", "head.weight"), "repeats 'head.weight'"),
+    "tied to one after it": (set_tensor("bert.dense.weight", "tied", "head.weight"), "repeats 'head.weight'"),
+    "source of the wrong mode": (
+        set_tensor("head.weight", "delta", "head.weight"),
+        "record is .'delta', .*, 'head.weight'",
+    ),
+    "no source": (set_tensor("head.weight", "copy"), "record is .'copy'"),
+    "stray tensor": (set_tensor("stray", "new"), "holds tensor 'stray'"),
+    "a stray name of megabytes": (set_tensor("x" * 1_000_000, "new"), "holds tensor 'x{199}, which"),
+    "path as a name": (set_tensor("../../stray", "new"), "holds tensor '../../stray'"),
+    "short hash": (
+        lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "AAAA"]),
+        "has 3 bytes",
+    ),
+    "hash of others": (
+        lambda facts: facts["tensors"].__setitem__("head.weight", ["delta", "A" * 43]),
+        "do not add up to the target",
+    ),
+    "unchanged is new": (
+        lambda facts: facts["tensors"].update({FROZEN: ["new", hash_of(FROZEN)]}),
+        "holds 5 payloads for 6 tensors",
+    ),
+    "change forgotten": (
+        lambda facts: facts["tensors"].pop("head.weight"),
+        "says nothing about tensor 'head.weight'",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", EDITS)
 def test_sealed_lies(name: str, pair: Pair) -> None:
-    rewritten(pair, EDITS[name])
-    refused(pair[0], pair[2])
+    edit, message = EDITS[name]
+    rewritten(pair, edit)
+    refused(pair[0], pair[2], match=message)
+
+
+def test_a_difference_to_nothing(pair: Pair) -> None:
+    diff(None, pair[1], pair[2])
+    rewritten(pair, set_tensor("head.weight", "delta"))
+    refused(None, pair[2], match="'head.weight' is a difference to one that the base does not have")
 
 
 def test_sound_facts_sealed_by_somebody_else_are_read(pair: Pair, tmp_path: Path) -> None:
@@ -180,8 +213,8 @@ def test_payloads_are_as_many_as_coded_tensors(pair: Pair) -> None:
     rewritten(pair, payloads={str(count): b"x"})
     refused(pair[0], pair[2], match=f"holds {count + 1} payloads for {count} tensors that need one")
     pair[2].write_bytes(sound)
-    rewritten(pair, lambda facts: facts["tensors"].pop("head.weight"))
-    refused(pair[0], pair[2])
+    rewritten(pair, payloads={"3": None})
+    refused(pair[0], pair[2], match=f"holds {count - 1} payloads for {count} tensors that need one")
 
 
 def test_payloads_are_called_by_their_position(pair: Pair) -> None:
