@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def killed_at(process: BaseProcess, moment: float, reports: Path) -> bool:
     """Kill it then; False if it was through before."""
     time.sleep(max(0.0, moment - time.monotonic()))
     assert process.pid
-    os.kill(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # through, and buried by the process that forked it
+        os.kill(process.pid, signal.SIGKILL)
     process.join(20)
     told = "".join(path.read_text() for path in reports.rglob("died.txt"))
     assert process.exitcode in (0, -signal.SIGKILL), f"{process.exitcode} {told}"
