@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,11 +19,15 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
+import dvc.dvcfile
 import dvc.stage.run
 from dvc.exceptions import DvcException
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+from voluptuous import Invalid
 
 import tasks  # noqa: F401  sets the environment before anything reads it
 
@@ -31,7 +37,7 @@ Log = Callable[[str], object]
 Reads = Callable[[], Mapping[str, object]]
 
 _BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
-_spawn = dvc.stage.run.cmd_run
+_spawn, _modify = dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml
 
 
 def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = None) -> None:
@@ -42,9 +48,19 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
         body(stage)
 
 
-dvc.stage.run.cmd_run = (
-    _cmd_run  # the only private name of DVC's that is touched; a test holds that it is there
-)
+@contextmanager
+def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
+    """DVC's own, on a copy that takes the file's place: a process that is killed at it leaves no half of dvc.lock."""
+    beside = Path(f"{path}.new")
+    with suppress(FileNotFoundError):
+        shutil.copyfile(path, beside)
+    with _modify(str(beside), fs=fs) as data:
+        yield data
+    os.replace(beside, path)
+
+
+# the only private names of DVC's that are touched; a test holds that they are there
+dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml = _cmd_run, _modified
 logging.getLogger("dvc").propagate = False  # else every line of DVC's appears twice under Prefect
 logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state of the step
 
@@ -130,12 +146,35 @@ def _runner(body: Callable[[Any], object]) -> Iterator[None]:
 
 @contextmanager
 def opened(root: Path) -> Iterator[Any]:
-    _mend(root / ".dvc/tmp")
+    _mend_rwlock(root / ".dvc/tmp")
     with Repo(str(root), _wait_for_lock=True) as repo:
+        _mend_lockfile(root / "dvc.lock", repo)
         yield repo
 
 
-def _mend(folder: Path) -> None:
+def _mend_lockfile(path: Path, repo: Any) -> None:
+    """Remove a dvc.lock that `dvc repro` was killed at: it writes it in place, and reads no half of one.
+
+    What it said comes back from DVC's run-cache, stage by stage.
+    """
+    if not _is_lockfile(path):
+        with repo.lock:
+            if not _is_lockfile(path):  # nobody else did it, and nobody is writing it
+                path.unlink(missing_ok=True)
+
+
+def _is_lockfile(path: Path) -> bool:
+    try:
+        text = path.read_text()
+        COMPILED_LOCKFILE_SCHEMA(parse_yaml(text, str(path)))
+    except FileNotFoundError:
+        return True
+    except (YAMLFileCorruptedError, Invalid, ValueError):
+        return False
+    return text.endswith("\n")
+
+
+def _mend_rwlock(folder: Path) -> None:
     """Remove DVC's list of who reads and writes what, if a process was killed while it wrote it: nothing would run again."""
     path = folder / RWLOCK_FILE
     if not _is_json(path):

@@ -114,6 +114,7 @@ def test_a_new_batch_trains_on_from_the_release_and_a_removed_one_does_not(ran: 
 def test_without_a_server_a_signal_ends_the_flow_and_its_temporary_server(
     toy: ToyProject, eventually: Eventually, by: signal.Signals, code: int
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else what a background job starts ignores it
     toy.api_url = ""
     process = toy.start(*PIPELINE, TOY_EPOCH_SECONDS="1.5")
     eventually(lambda: list(toy.root.glob(".autoglm/train/*/state.json")))

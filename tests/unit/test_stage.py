@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from dvc.repo import Repo
@@ -82,8 +83,39 @@ def test_it_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("left", ["", '{"write": {"/a/b'])
-def test_a_process_killed_while_it_wrote_dvcs_lock_stops_nobody(root: Path, left: str) -> None:
+def test_a_process_killed_while_it_wrote_dvcs_list_of_users_stops_nobody(root: Path, left: str) -> None:
     (root / ".dvc/tmp").mkdir(exist_ok=True)
     (root / ".dvc/tmp/rwlock").write_text(left)
     assert ensure("ingest", ingest(root), root=root, wait=5) == "ran"
     assert ensure("ingest", ingest(root), root=root, wait=5) == "cached"
+
+
+@pytest.mark.parametrize("left", [0.0, 0.03, 0.3, 0.6, 0.9, 0.98])
+def test_dvc_repro_killed_while_it_wrote_dvc_lock_stops_nobody(root: Path, left: float) -> None:
+    assert ensure("ingest", ingest(root), root=root) == "ran"
+    lock, made = root / "dvc.lock", (root / "corpus").read_text()
+    whole = lock.read_text()
+    lock.write_text(whole[: round(left * len(whole))].rstrip("\n"))
+    assert ensure("ingest", ingest(root), root=root, wait=5) in ("restored", "cached")
+    assert (lock.read_text(), (root / "corpus").read_text()) == (whole, made)
+
+
+def test_dvc_lock_is_written_whole_or_not_at_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ensure("ingest", ingest(root), root=root) == "ran"
+    before = (root / "dvc.lock").read_bytes()
+
+    def killed(data: object, stream: TextIO) -> None:
+        stream.write("schema: ")
+        stream.flush()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dvc.utils.serialize._yaml._dump", killed)
+    pin(root, FIRST)
+    with pytest.raises(KeyboardInterrupt):
+        ensure("ingest", ingest(root), root=root)
+    assert (root / "dvc.lock").read_bytes() == before
+    monkeypatch.undo()
+    monkeypatch.chdir(root)
+    assert ensure("ingest", ingest(root), root=root) in ("ran", "restored")
+    assert f"ingest.through: {FIRST}" in (root / "dvc.lock").read_text()
+    assert not list(root.glob("dvc.lock.*"))
