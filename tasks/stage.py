@@ -52,6 +52,7 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
 def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
     """DVC's own, on a copy that takes the file's place: a process that is killed at it leaves no half of dvc.lock."""
     beside = Path(f"{path}.new")
+    beside.unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         shutil.copyfile(path, beside)
     with _modify(str(beside), fs=fs) as data:
