@@ -59,6 +59,13 @@ def test_any_flipped_bit(pair: Pair) -> None:
         refused(base, delta)
 
 
+def test_a_changed_payload_is_told_before_anything_is_built(pair: tuple[Path, Path, Path]) -> None:
+    data = bytearray(pair[2].read_bytes())
+    data[-1] ^= 1
+    pair[2].write_bytes(data)
+    refused(pair[0], pair[2], match="its payload is not the one that was written")
+
+
 HEADERS = {
     "not JSON": b"{nonsense",
     "not UTF-8": b'{"\xff": {}}',
