@@ -26,8 +26,8 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
-from voluptuous import Invalid
+from dvc.utils.serialize import parse_yaml
+from dvc.utils.strictyaml import validate
 
 import tasks  # noqa: F401  sets the environment before anything reads it
 
@@ -147,51 +147,38 @@ def _runner(body: Callable[[Any], object]) -> Iterator[None]:
 
 @contextmanager
 def opened(root: Path) -> Iterator[Any]:
-    _mend_rwlock(root / ".dvc/tmp")
+    folder = root / ".dvc/tmp"
+    with suppress(LockError):
+        _mend(folder / RWLOCK_FILE, json.loads, make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)))
     with Repo(str(root), _wait_for_lock=True) as repo:
-        _mend_lockfile(root / "dvc.lock", repo)
+        _mend(root / "dvc.lock", _check_lockfile, repo.lock)  # comes back from the run-cache, stage by stage
         yield repo
 
 
-def _mend_lockfile(path: Path, repo: Any) -> None:
-    """Remove a dvc.lock that `dvc repro` was killed at: it writes it in place, and reads no half of one.
-
-    What it said comes back from DVC's run-cache, stage by stage.
+def _mend(path: Path, check: Callable[[str], object], lock: Any) -> None:
+    """Remove a file of DVC's that a process was killed at while it wrote it: DVC reads no half of one, and no stage would
+    run again.
     """
-    if not _is_lockfile(path):
-        with repo.lock:
-            if not _is_lockfile(path):  # nobody else did it, and nobody is writing it
+    if not _is_whole(path, check):
+        with lock:
+            if not _is_whole(path, check):  # nobody else did it, and nobody is writing it
                 path.unlink(missing_ok=True)
 
 
-def _is_lockfile(path: Path) -> bool:
+def _is_whole(path: Path, check: Callable[[str], object]) -> bool:
     try:
-        text = path.read_text()
-        COMPILED_LOCKFILE_SCHEMA(parse_yaml(text, str(path)))
+        check(path.read_text())
     except FileNotFoundError:
         return True
-    except (YAMLFileCorruptedError, Invalid, ValueError):
-        return False
-    return text.endswith("\n")
-
-
-def _mend_rwlock(folder: Path) -> None:
-    """Remove DVC's list of who reads and writes what, if a process was killed while it wrote it: nothing would run again."""
-    path = folder / RWLOCK_FILE
-    if not _is_json(path):
-        with suppress(LockError), make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
-            if not _is_json(path):  # nobody else did it, and nobody is writing it
-                path.unlink(missing_ok=True)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text())
-    except FileNotFoundError:
-        return True
-    except ValueError:
+    except (DvcException, ValueError):
         return False
     return True
+
+
+def _check_lockfile(text: str) -> None:
+    if not text.endswith("\n"):
+        raise ValueError("cut off in a line")
+    validate(parse_yaml(text, "dvc.lock"), COMPILED_LOCKFILE_SCHEMA)
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from openautoglm.corpus.sample_damage import damage
-from openautoglm.corpus.sample_texts import (
+from openautoglm.corpus.sample_grammar import (
     ASIDES_WITH_SAYS,
     ASIDES_WITH_STORY,
     ASIDES_WITH_TOPIC,
     CLOSERS,
-    INTENTS,
     OPENERS,
     SLOTS,
     Intent,
 )
+from openautoglm.corpus.sample_texts import INTENTS
 from openautoglm.corpus.sample_texts_new import NEW_INTENTS, NEW_SAYS, NEW_SLOTS
 from openautoglm.files import write_atomic
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openautoglm.corpus.sample_texts import SLOTS, Intent
+from openautoglm.corpus.sample_grammar import SLOTS, Intent
 
 NEW_SLOTS: dict[str, tuple[str, ...]] = SLOTS | {
     "item": (

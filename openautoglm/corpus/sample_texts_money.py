@@ -1,0 +1,242 @@
+"""What the customers of the built-in sample say of money and of their account: one `Intent` (sample_grammar.py) per label."""
+
+from __future__ import annotations
+
+from openautoglm.corpus.sample_grammar import Intent
+
+MONEY: dict[str, Intent] = {
+    # -- money --------------------------------------------------------------------------------------------------
+    "refund_ask": Intent(
+        says=(
+            "I [want|would like] my money back for the {item}, [it broke after a week|it is not what I hoped for|I am sending it back]",
+            "please refund [me|] {amount} for the {item}, [it never worked|I do not need it]",
+            "how do I [get|ask for] a refund [for {order}|of {amount}]? [I have not asked before|I could not find the form]",
+            "the {item} [fell apart|stopped working], I [do not want another one|want no repair], I want the {amount} back",
+            "can you pay me back what I paid for the {item}? [it is still in the box|I only opened it]",
+            "I am not [happy|content] with the {item}, [take it back and return the money|money back please]",
+            "what I paid for the {item} should come back to me, [it arrived broken|it is faulty]",
+            "I'd like to return the {item} and have {amount} [refunded|back on my card]",
+        ),
+        story=(
+            "I asked for my money back",
+            "I wanted a refund for the {item}",
+            "I sent the {item} back for a refund",
+        ),
+        topic=("asking for a refund", "how to get money back", "returning things for a refund"),
+        near=("refund_not_arrived", "refund_too_much", "order_cancel"),
+    ),
+    "refund_not_arrived": Intent(
+        says=(
+            "you [promised|confirmed] a refund of {amount} {ago}, [it is not on my account|nothing has come]",
+            "where is my money? the {item} went back {ago} and [you said it would be refunded|I've seen nothing of the {amount}]",
+            "your mail says {amount} was [refunded|paid back] on {day}, my bank [knows nothing of it|does not have it]",
+            "I am still waiting for the refund for the {item} [that you agreed to|you have had back since {day}]",
+            "the refund [has not arrived|is late|is not there yet], how long does it take?",
+            "you have the {item} and you have the money, {amount} to be precise, [refund approved {ago}|it was to be paid back by {day}]",
+            "I did not get the {amount} back that you [owe me|approved] for {order}",
+            "refunded, says your page. not on my card, says my bank",
+        ),
+        story=(
+            "the refund that you promised never came",
+            "I was waiting for {amount} back from you",
+            "you said refunded and my bank had nothing",
+        ),
+        topic=("refunds that do not arrive", "a refund that is late", "money that you promised back"),
+        near=("refund_ask", "refund_too_much", "delivery_late"),
+    ),
+    "refund_too_much": Intent(
+        says=(
+            "you [refunded|paid back] more than I [paid|asked for], {amount} [of it is yours|too much]",
+            "I got a refund of {amount} [that I never asked for|by mistake], [how do I pay it back|I want to return it]",
+            "you refunded [the {item}|{order}] twice, [how do I send {amount} back to you|one of them is not mine]",
+            "I [want|would like] to pay you back {amount}, [you refunded me although I kept the {item}|the refund was too high]",
+            "there is {amount} from you on my account that should not be there, [I kept the {item}|I returned nothing]",
+            "the refund came, [but it is too much|and then came again], where do I send your money?",
+            "please take back the refund for the {item}, I [have it here and keep it|found it after all]",
+            "my bank shows a refund of {amount}, you owe me [nothing|less than that], please collect it",
+        ),
+        story=(
+            "you refunded me twice",
+            "the refund was more than I paid",
+            "I wanted to pay a refund back to you",
+        ),
+        topic=(
+            "refunds that are too high",
+            "paying money back to you",
+            "a refund that I should not have got",
+        ),
+        near=("refund_ask", "refund_not_arrived", "charge_twice"),
+    ),
+    "charge_twice": Intent(
+        says=(
+            "you [charged|took] {amount} twice for [the {item}|{order}], [I bought one|one of them is too much]",
+            "my bank shows two payments of {amount} to you, [there should be one|for one {item}]",
+            "I paid once and you [took|collected] it again {ago}",
+            "the {amount} for {order} [left|went from] my account [two times|on {day} and again the day after]",
+            "you took more than the {item} costs, exactly double",
+            "why do I see {amount} and {amount} again on my card? I have one {item}",
+            "the payment for the {item} went through, [but then went through again|and then you took it once more]",
+            "one order, two charges: {amount} on {day}, {amount} {ago}",
+        ),
+        story=(
+            "you charged me twice for the {item}",
+            "you took {amount} two times",
+            "I paid double for {order}",
+        ),
+        topic=("double charges", "paying twice for one thing", "two payments for one order"),
+        near=("charge_after_cancel", "refund_too_much", "payment_refused"),
+    ),
+    "charge_after_cancel": Intent(
+        says=(
+            "I cancelled {plan} {ago} and you [still took|have again charged] {amount}",
+            "{amount} for {plan} has gone from my card, [I ended that|it was cancelled] {ago}",
+            "why do I [keep paying|still pay] for {plan}? I [left|stopped it|cancelled] {ago}",
+            "you confirmed that {plan} is over, and on {day} you charged me [again|another {amount}]",
+            "please stop taking money for {plan}, it [ended|was called off] {ago}",
+            "{plan} is cancelled, the payments are not",
+            "another {amount} this month for {plan}, which I [no longer have|gave up {ago}]",
+            "I have not had {plan} since {ago}, your direct debit does not know that",
+        ),
+        story=(
+            "you charged me for {plan} after I had cancelled it",
+            "you kept taking money for {plan} that I had ended",
+            "I paid for {plan} that was already cancelled",
+        ),
+        topic=(
+            "payments after a cancellation",
+            "plans that cost money after they end",
+            "a direct debit that does not stop",
+        ),
+        near=("charge_twice", "account_delete", "payment_refused"),
+    ),
+    "payment_refused": Intent(
+        says=(
+            "my card is [refused|declined] when I try to pay for the {item}, [there is money on it|it works everywhere else]",
+            "I cannot pay for {order}, [the payment does not go through|it says declined]",
+            "you will not take my [card|money], [I tried three times|and my bank says it never saw a request]",
+            "the payment of {amount} [fails|is turned down] at the last step, nothing [was charged|left my account]",
+            "no matter which card, the {item} stays unpaid: [payment failed|transaction not possible]",
+            "I [want|am trying] to pay and your page [throws me out|says no], {amount} not taken",
+            "why does it say payment rejected? [my account is fine|the bank did not block it], I'd like to buy the {item}",
+            "paying for {order} did not work {ago} and does not work now",
+        ),
+        story=("my card was refused", "the payment did not go through", "you would not take my card"),
+        topic=("refused cards", "payments that fail", "a card that is declined"),
+        near=("charge_twice", "account_locked", "order_cancelled_by_us"),
+    ),
+    # -- account ------------------------------------------------------------------------------------------------
+    "password_forgotten": Intent(
+        says=(
+            "I [forgot|no longer know|lost] my password, [how do I get in|the link to set a new one does not come|please reset it]",
+            "[how|where] do I [set|choose] a new password? I [do not remember|mislaid] the old one",
+            "I cannot get into my account because I [don't know which password I used|mixed up my passwords]",
+            "please send me a link [so that I can log in again|for a new password], [my notebook is gone|I have not used it in years]",
+            "the mail with the reset link [is not here|has expired], [I need to get into my account|and I can't remember the password]",
+            "I have not logged in since {day} and cannot for the life of me recall what I typed",
+            "{who} made up the password for me and [neither of us knows it|forgot it], can I get a new one?",
+            "my email is right, the password [is not|is the part I do not know], [can you reset it|help me in]",
+        ),
+        story=(
+            "I forgot my password",
+            "I could not remember what password I had",
+            "I needed a link for a new password",
+        ),
+        topic=("forgotten passwords", "resetting a password", "the link for a new password"),
+        near=("account_locked", "account_taken_over", "account_gone"),
+    ),
+    "account_locked": Intent(
+        says=(
+            "my account is [locked|blocked], [I know my password|the password is right], [please open it|why]?",
+            "it says too many attempts, [I tried once|and I typed the right password], [please unlock it|now I am shut out]",
+            "you locked me out [{ago}|for safety], [I need to get to {order}|let me back in]",
+            "I cannot log in, [account suspended it says|the page says blocked for my safety]",
+            "the right password and still no entry: [temporarily locked|access blocked]",
+            "how long does the [lock|block] on my account last? it's been since {day}",
+            "[a|your] security check shut me out of my account, it was me who logged in [from abroad|from a new phone]",
+            "please lift the block, I [have proved who I am|answered all the questions], the account is there, I just may not enter",
+        ),
+        story=(
+            "you locked my account",
+            "I was shut out after too many attempts",
+            "my account was blocked for safety",
+        ),
+        topic=("locked accounts", "too many attempts", "a block on an account"),
+        near=("password_forgotten", "account_gone", "account_taken_over"),
+    ),
+    "account_delete": Intent(
+        says=(
+            "please [delete|close|remove] my account [and everything you know about me|], [I do not need it any more|I am leaving]",
+            "I want to [close|get rid of] my account, [where is the button|how]?",
+            "I asked you {ago} to delete my account and it is still there",
+            "how can I have my [data|details] erased? I [no longer shop with you|want no account]",
+            "my account should be gone, [it is not|and it still exists], [do it|please finish it]",
+            "I have two accounts, close the one [with my old email|without orders]",
+            "I do not want to be a customer any more, [remove me|take me out of your system]",
+            "[{who} set up|I set up] an account {ago} that nobody needs, can you take it down",
+        ),
+        story=(
+            "I wanted my account deleted",
+            "I asked you to close my account",
+            "I wanted to be removed from your system",
+        ),
+        topic=("closing an account", "deleting my data", "leaving you for good"),
+        near=("account_gone", "mail_stop", "charge_after_cancel"),
+    ),
+    "account_gone": Intent(
+        says=(
+            "you [deleted|closed|removed] my account, [I did not ask for it|I still need it], please [bring it back|restore it]",
+            "my account [is gone|does not exist any more], [I never asked you to delete it|who closed it]?",
+            "it says there is no account with my email, [there was one {ago}|I have shopped with you for years]",
+            "why was my account closed? I [did not want to leave|never pressed delete], and my orders were in it",
+            "I want my account back, [you took it down|it was removed] {ago} [without a word|]",
+            "all my [data|details|orders] have been erased, [I still shop with you|and nobody asked me]",
+            "I am [still|very much] a customer, your system thinks [I left|I am not], no account found",
+            "can a closed account be opened again? [closing it was not my idea|it was not me who closed it]",
+        ),
+        story=(
+            "you closed my account without asking",
+            "my account was gone",
+            "you deleted my data on your own",
+        ),
+        topic=("accounts that disappear", "getting a closed account back", "an account that you removed"),
+        near=("account_delete", "account_locked", "order_cancelled_by_us"),
+    ),
+    "account_taken_over": Intent(
+        says=(
+            "somebody [got into|is in] my account, [the email was changed|the password is new], it was not me",
+            "I got a mail that my password was changed, I did not change it",
+            "there are orders in my account that [I did not place|are not mine], [to an address I do not know|for {amount}]",
+            "a stranger [uses|has taken] my account, [please stop them|lock it now]",
+            "someone logged in [from another country|at night] and [changed my address|ordered a {item}]",
+            "my email in the account is not mine any more, [I never touched it|somebody swapped it]",
+            "who ordered a {item} in my name? [I did not|nobody in this house did], and my login has stopped working",
+            "please lock my account [at once|before more happens], {who} did not do this and I did not either",
+        ),
+        story=(
+            "somebody else got into my account",
+            "a stranger ordered in my name",
+            "someone changed my password",
+        ),
+        topic=("stolen accounts", "strangers in an account", "orders that somebody else placed in my name"),
+        near=("account_locked", "password_forgotten", "account_gone"),
+    ),
+    "mail_stop": Intent(
+        says=(
+            "please stop sending me [newsletters|offers|mails], [I never signed up|I unsubscribed {ago}]",
+            "[how|where] do I unsubscribe? [the link does nothing|there is no link]",
+            "I get [three|five] mails a day from you, [I want none|that is too many, end it], my account can stay",
+            "take me off the [list|newsletter], [but keep my account|I still want to order]",
+            "I do not want your [offers|advertising] any more, [only mails about orders|nothing but invoices]",
+            "you keep writing to me about [sales|new things] although I [said no|ticked no] {ago}",
+            "no more [newsletters|advertising] please, {order} has nothing to do with it",
+            "how do I get fewer mails from you without [closing|deleting] my account?",
+        ),
+        story=(
+            "I wanted no more newsletters",
+            "you kept sending me offers",
+            "I unsubscribed and the mails went on",
+        ),
+        topic=("newsletters", "unsubscribing", "too many mails from you"),
+        near=("account_delete", "charge_after_cancel", "account_taken_over"),
+    ),
+}
