@@ -101,7 +101,7 @@ def keep_newest(paths: Iterable[Path], count: int) -> None:
     for path in paths:
         with suppress(FileNotFoundError):
             changed.append((path.stat().st_mtime, path))
-    for _, old in sorted(changed)[:-count]:
+    for _, old in sorted(changed, reverse=True)[count:]:
         if old.is_dir():
             shutil.rmtree(old, ignore_errors=True)
         else:

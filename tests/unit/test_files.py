@@ -79,3 +79,7 @@ def test_the_newest_stay_whatever_they_are(tmp_path: Path) -> None:
         os.utime(path, (number, number))
     keep_newest([*tmp_path.iterdir(), tmp_path / "gone meanwhile"], 2)
     assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}
+    keep_newest(tmp_path.iterdir(), 3)
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}
+    keep_newest(tmp_path.iterdir(), 0)
+    assert not list(tmp_path.iterdir())
