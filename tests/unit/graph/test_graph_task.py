@@ -26,7 +26,8 @@ def root(tmp_path: Path) -> Path:
 
 def with_graph(**changes: object) -> Params:
     params = Params.load(Path(__file__).parents[3] / "params.yaml")
-    return params.model_copy(update={"graph": params.graph.model_copy(update=changes)})
+    first = params.train.model_copy(update={"parent": None})  # a run of this checkout pins one
+    return params.model_copy(update={"graph": params.graph.model_copy(update=changes), "train": first})
 
 
 def test_stores_a_graph_per_document(root: Path) -> None:
