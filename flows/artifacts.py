@@ -17,6 +17,7 @@ from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
 from tasks.deliver import CHAIN, Delivered
+from tasks.pages import draw
 from tasks.tracking import run_page
 
 Row = dict[str, Any]
@@ -30,10 +31,8 @@ def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path =
     """
     steps = [step.result() if isinstance(step, State) else step for step in ended]  # a cached one is a state
     release = _read(root / "models/release.json")
-    if not (root / "reports/report.html").is_file() and (root / "reports/evaluation.json").is_file():
-        from openautoglm.evaluate.report import write_report
-
-        write_report(root)  # the page is nobody's output: after a restore it is not there
+    if any(step.how != "cached" for step in steps) or not (root / "reports/report.html").is_file():
+        draw(root)
     gates, pages = gate_rows(root, release), links(root)
     verdict = (
         "published" if delivered.release else "refused" if not release.get("passed") else "not published"

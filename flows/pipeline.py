@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from prefect import flow
+from prefect.futures import wait
 
 from flows.artifacts import show
 from flows.begin import begin
@@ -32,11 +33,13 @@ def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Ste
     clean = validate(fence, corpus)
     graphs = graph(fence, clean)
     checkpoint = train(fence, clean, graphs)
-    exam = evaluate(fence, graphs, checkpoint)
-    model = export(fence, checkpoint)
-    candidate = publish(fence, model, exam)
+    exam, model = evaluate.submit(fence, graphs, checkpoint), export.submit(fence, checkpoint)
+    wait([exam, model])
+    candidate = publish(fence, model.result(), exam.result())
     delivered = hand_over(candidate, fence, force, dry_run)
-    return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered), delivered
+    return show(
+        [corpus, clean, graphs, checkpoint, exam.result(), model.result(), candidate], delivered
+    ), delivered
 
 
 @flow(name="pipeline", log_prints=True, persist_result=False)

@@ -38,10 +38,6 @@ def run_stage(name: str, root: Path = Path()) -> Mapping[str, object]:
     with stage_run(name, params, root) as record:
         facts = function(params, root)
         record(facts)
-    if name == "publish":
-        from openautoglm.evaluate.report import write_report
-
-        write_report(root)  # evaluate wrote it too; now it can say what became of the candidate
     return facts
 
 
@@ -85,6 +81,10 @@ def main(arguments: list[str]) -> int:
             from tasks.deliver import deliver_now
 
             deliver_now(Params.load())
+        if name in ("evaluate", "export", "publish"):
+            from tasks.pages import draw
+
+            draw()
     except AutoGLMError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
-    """models/checkpoint, data/validated, data/graphs (and the parent) → reports/evaluation.json, metrics.json, plots/,
-    scope.json (the out-of-scope threshold, for export) and drift.json (the newest batch against the earlier ones).
+    """models/checkpoint, data/validated, data/graphs (and the parent) → reports/evaluation.json, metrics.json, plots/
+    and drift.json (the newest batch against the earlier ones).
     """
     from openautoglm.corpus import Corpus
     from openautoglm.evaluate.drift import measure
@@ -23,17 +23,16 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.evaluate.judge import graph_metrics, judge
     from openautoglm.evaluate.plots import write_plots
     from openautoglm.evaluate.predict import Reader
-    from openautoglm.evaluate.report import write_report
-    from openautoglm.evaluate.scope import by_scope, fit_scope, scope_metrics
+    from openautoglm.evaluate.scope import by_scope, scope_metrics
     from openautoglm.files import load_json
     from openautoglm.graph import GraphBatch
     from openautoglm.graph.batch import VOCABULARY
     from openautoglm.model.checkpoint import Checkpoint
-    from openautoglm.model.scope import SCOPE, score
-    from openautoglm.train.machine import use_all_cores
+    from openautoglm.model.scope import score
+    from openautoglm.train.machine import use_one_core
     from tasks.parent import parent_dir
 
-    use_all_cores()
+    use_one_core()  # an operation: export runs beside us, and the documents' features are made in parallel
     corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     cache, folder = root / ".autoglm/features", parent_dir(params, root)
@@ -53,7 +52,6 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         params.train.seed,
         baselines=not light,
     )
-    scope = fit_scope(reader, kept, kept_graphs, params.evaluate.in_scope_share)
     validation = root / "reports/validation.json"
     drift = measure(
         parent,
@@ -77,14 +75,12 @@ def evaluate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         params.train.parent if parent else None,
         lineage,
         params.continual.max_forgetting,
-        scope_metrics(scope, exam, score(reader.read(*others).logits)) | graph_metrics(graphs),
+        scope_metrics(checkpoint.scope, exam, score(reader.read(*others).logits)) | graph_metrics(graphs),
         checkpoint.training.get("grid"),
     )
-    scope.save(root / "reports" / SCOPE)
     drift.save(root / "reports/drift.json")
     evaluation.save(root / "reports/evaluation.json")
     write_plots(evaluation, exam, root / "reports")
-    write_report(root)
     refused = [gate["name"] for gate in evaluation.gates if gate["kind"] == "gate" and not gate["passed"]]
     warned = [gate["name"] for gate in evaluation.gates if gate["kind"] == "warning" and not gate["passed"]]
     return {

@@ -3,15 +3,13 @@
     python -m tasks export
 
 A model that differs from torch, or an int8 one that lost too much, is written all the same with its verdict; publish
-reads it. Times go to reports/latency.json, which is no output of the stage: they are never the same twice, and are
-measured again only for a graph of other operators or sizes. A new head alone gets an int8 model, and the longer exam
-that compares the two, where continual.thorough says so: they take longer than the rest of the stage.
+reads it. A new head alone gets an int8 model, and the longer exam that compares the two, where continual.thorough says
+so: they take longer than the rest of the stage. The stage runs beside `evaluate`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from openautoglm.model.checkpoint import Checkpoint
     from openautoglm.params import Params
 
-EXAMPLES = 32  # documents for parity and latencies
+EXAMPLES = 32  # documents for parity
 NO_INT8 = (
     "No int8 model: export.int8 is off, or only the head is new (continual.thorough makes one then too).\n"
 )
@@ -37,17 +35,20 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """
     from openautoglm.export.canary import choose_canary
     from openautoglm.export.int8 import quantize
-    from openautoglm.export.latency import as_facts, latencies, operators
     from openautoglm.export.onnx import GRAPH, export_onnx
     from openautoglm.export.parity import check_parity, int8_gate
     from openautoglm.export.session import CANARY, Session
     from openautoglm.files import fresh_dir, save_json
     from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
+    from openautoglm.train.machine import use_one_core
 
+    use_one_core()  # an operation: evaluate runs beside us
     chosen = params.export
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     light = checkpoint.training.get("head_only", False) and not params.continual.thorough
-    doc_ids, texts, labels, graphs = _exam(root, params.evaluate.oos_label, CANARIES if light else SCORED)
+    doc_ids, texts, labels, graphs = documents_of_exam(
+        root, params.evaluate.oos_label, CANARIES if light else SCORED
+    )
     with fresh_dir(root / "models/onnx") as folder:
         _copy(checkpoint.path / WEIGHTS, folder)
         _copy_companions(checkpoint, root, folder)
@@ -61,7 +62,6 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     model = checkpoint.model()
     parity = check_parity(model, session, [texts[row] for row in few], graphs.select(few), chosen.tolerance)
     report: dict[str, Any] = {"opset": chosen.opset, "graph_bytes": graph_bytes, **parity.to_json()}
-    folders = {"onnx": root / "models/onnx"}
     facts: dict[str, object] = {
         "graph_bytes": graph_bytes,
         "parity_share": max(case.share for case in parity.cases),
@@ -73,7 +73,6 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         if chosen.int8 and not light:
             _copy_companions(checkpoint, root, folder)
             facts["int8_bytes"] = quantize(root / "models/onnx" / GRAPH, folder / GRAPH).stat().st_size
-            folders["int8"] = root / "models/int8"
             small, accuracy = (
                 _accuracy(session, found, labels) for found in (Session(folder).logits(corpus), logits)
             )
@@ -88,27 +87,7 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         else:
             (folder / "README").write_text(NO_INT8)
     save_json(root / "reports/parity.json", report)
-    graph_key = operators(root / "models/onnx" / GRAPH)
-    rows = _latencies(root, graph_key, sorted(folders), partial(latencies, model, folders, corpus))
-    return {**facts, **as_facts(rows)}
-
-
-def _latencies(
-    root: Path, graph: str, folders: list[str], measure: Callable[[], list[dict[str, float]]]
-) -> list[dict[str, float]]:
-    """What was measured of a graph of the same operators and sizes on this machine in these ``folders``, or measured now."""
-    import platform
-
-    from openautoglm.files import load_json, save_json
-
-    path = root / "reports/latency.json"
-    where = {"graph": graph, "folders": folders, "machine": platform.node()}
-    found = load_json(path) if path.is_file() else {}
-    if {name: found.get(name) for name in where} != where:
-        found = {**where, "milliseconds": measure()}
-        save_json(path, found)
-    rows: list[dict[str, float]] = found["milliseconds"]
-    return rows
+    return facts
 
 
 def _kept(root: Path) -> Kept | None:
@@ -120,7 +99,9 @@ def _kept(root: Path) -> Kept | None:
     return Kept(root / ".autoglm/traces", sha256_file(code)) if code.is_file() else None
 
 
-def _exam(root: Path, out_of_scope: str | None, most: int) -> tuple[list[str], list[str], list[str], Any]:
+def documents_of_exam(
+    root: Path, out_of_scope: str | None, most: int
+) -> tuple[list[str], list[str], list[str], Any]:
     """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out to ``most``; of all where none is
     for tests.
 
@@ -144,17 +125,16 @@ def _exam(root: Path, out_of_scope: str | None, most: int) -> tuple[list[str], l
 
 def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:
     """What a session needs besides weights and graph; vocabulary.json says how texts were parsed, scope.json from which
-    score on one belongs to a class.
+    score on one belongs to a class (checkpoints of earlier versions have none).
     """
     from openautoglm.graph.batch import VOCABULARY
     from openautoglm.model.checkpoint import MODEL_FILES
     from openautoglm.model.scope import SCOPE
 
-    for name in MODEL_FILES:
-        _copy(checkpoint.path / name, folder)
+    for name in (*MODEL_FILES, SCOPE):
+        if (checkpoint.path / name).is_file():
+            _copy(checkpoint.path / name, folder)
     _copy(root / "data/graphs" / VOCABULARY, folder)
-    if (root / "reports" / SCOPE).is_file():
-        _copy(root / "reports" / SCOPE, folder)
 
 
 def _copy(path: Path, folder: Path) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,17 +25,22 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.serialize import dumps_yaml, parse_yaml
 from dvc.utils.strictyaml import validate
 
 import tasks  # noqa: F401  sets the environment before anything reads it
+from openautoglm.files import write_atomic
 
 BUSY = (LockError, RWLockFileCorruptedError)  # goes away: another process is at work, or was killed at it
 How = Literal["ran", "restored", "cached"]
 Log = Callable[[str], object]
 Reads = Callable[[], Mapping[str, object]]
+LOCK = "dvc.lock"
 
 _BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
+_DVC = (
+    threading.Lock()
+)  # stages run side by side, DVC's part of them does not: it would poll its own lock twice a second
 _spawn, _modify = dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml
 
 
@@ -50,14 +54,17 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
 
 @contextmanager
 def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
-    """DVC's own, on a copy that takes the file's place: a process that is killed at it leaves no half of dvc.lock."""
-    beside = Path(f"{path}.new")
-    beside.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        shutil.copyfile(path, beside)
-    with _modify(str(beside), fs=fs) as data:
-        yield data
-    os.replace(beside, path)
+    """DVC's own but for dvc.lock. That one is written whole or not at all, so that no process that is killed at it leaves half of
+    it; and read without a thought for comments, which nobody writes there: that took half of what DVC takes for a stage.
+    """
+    file = Path(path)
+    if file.name != LOCK:
+        with _modify(path, fs=fs) as data:
+            yield data
+        return
+    data = parse_yaml(file.read_text(), path) if file.is_file() else {}
+    yield data
+    write_atomic(file, dumps_yaml(data).encode())
 
 
 # the only private names of DVC's that are touched; a test holds that they are there
@@ -95,6 +102,7 @@ def ensure(
         ran: list[bool] = []
         try:
             with (
+                _DVC,
                 _runner(lambda stage, ran=ran: (ran.append(True), _guarded(stage, body, reads))),
                 opened(root) as repo,
             ):
@@ -115,7 +123,7 @@ def input_hash(
     until = time.monotonic() + wait
     while True:
         try:
-            with opened(root) as repo, repo.lock:
+            with _DVC, opened(root) as repo, repo.lock:
                 (found,) = repo.stage.collect(stage)
                 (dep,) = (dep for dep in found.deps if dep.def_path == path)
                 return dep.hash_info.value, dep.get_hash().value if dep.exists else None
@@ -129,7 +137,11 @@ def _guarded(stage: Any, body: Callable[[], object], reads: Reads) -> None:
     """Call ``body``. DVC takes the hashes of what a stage read when it has run, which may be others by then."""
     stage.save_deps()  # what it reads, also with `force`, where DVC has not looked yet
     before = reads()
-    body()
+    _DVC.release()
+    try:
+        body()
+    finally:
+        _DVC.acquire()
     after = reads()
     moved = [dep.def_path for dep in stage.deps if dep.get_hash() != dep.hash_info]
     if lost := [path for path in moved if path not in before or before[path] != after.get(path)]:
@@ -151,7 +163,7 @@ def opened(root: Path) -> Iterator[Any]:
     with suppress(LockError):
         _mend(folder / RWLOCK_FILE, json.loads, make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)))
     with Repo(str(root), _wait_for_lock=True) as repo:
-        _mend(root / "dvc.lock", _check_lockfile, repo.lock)  # comes back from the run-cache, stage by stage
+        _mend(root / LOCK, _check_lockfile, repo.lock)  # comes back from the run-cache, stage by stage
         yield repo
 
 
@@ -178,7 +190,7 @@ def _is_whole(path: Path, check: Callable[[str], object]) -> bool:
 def _check_lockfile(text: str) -> None:
     if not text.endswith("\n"):
         raise ValueError("cut off in a line")
-    validate(parse_yaml(text, "dvc.lock"), COMPILED_LOCKFILE_SCHEMA)
+    validate(parse_yaml(text, LOCK), COMPILED_LOCKFILE_SCHEMA)
 
 
 def _root_cause(error: BaseException) -> BaseException:

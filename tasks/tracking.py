@@ -121,6 +121,21 @@ class _StageRun:
         self.client.set_terminated(self.parent, status)
 
 
+def tell(numbers: Mapping[str, float], root: Path) -> None:
+    """Note ``numbers`` at the pipeline run: what was measured when its stages were over."""
+    if not numbers or os.environ.get(SWITCH) == "off":
+        return
+
+    def note() -> None:
+        from mlflow.entities import Metric
+
+        client, now = client_of(root.resolve()), int(time.time() * 1000)
+        parent = _parent(client, _experiment(client, root.resolve()))
+        client.log_batch(parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()])
+
+    tried(note)
+
+
 def run_page(root: Path) -> str:
     """Where this pipeline run is in MLflow's UI, as seen from the UI's address; empty where nothing of it was recorded."""
     if "mlflow" not in sys.modules or os.environ.get(SWITCH) == "off":

@@ -24,8 +24,12 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         TrainingFailed: the loss is not finite, or the workers are out of restarts.
         UserError: data, graphs, parent and params do not fit together.
     """
+    from openautoglm.model.checkpoint import Checkpoint
+    from openautoglm.model.scope import SCOPE
     from openautoglm.train.job import Job
+    from openautoglm.train.prepare import load_documents
     from openautoglm.train.run import train as run
+    from openautoglm.train.scope import fit_scope
     from tasks.parent import parent_dir
 
     job = Job(
@@ -53,4 +57,12 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
             from openautoglm.train.analytic import refit
 
             result = refit(job, params.continual, checkpoint, result)
+    scope = fit_scope(
+        Checkpoint.load(checkpoint),
+        root / ".autoglm/features",
+        *load_documents(job),
+        params.evaluate.in_scope_share,
+        params.train.precision,
+    )
+    scope.save(checkpoint / SCOPE)
     return {name: result[name] for name in FACTS if result.get(name) is not None}

@@ -55,3 +55,8 @@ def split_of_file(path: str) -> Split | None:
 def splits_to_carve(brought: Collection[Split]) -> tuple[Split, ...]:
     """What a source of named splits leaves out and its train split must give: ``{train, test}`` → ``(valid,)``."""
     return tuple(split for split in SPLITS if split not in brought) if "train" in brought else ()
+
+
+def in_hash_order(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """(doc_id, row) in an order that looks random and depends on the ids alone."""
+    return sorted(named, key=lambda item: hashlib.sha256(item[0].encode()).digest())

@@ -20,7 +20,6 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from openautoglm.corpus import Corpus
-from openautoglm.evaluate.predict import recall
 from openautoglm.graph import GraphBatch, SemanticGraph
 from openautoglm.model.autoglm import build
 from openautoglm.train.feature_store import FeatureStore
@@ -72,7 +71,7 @@ def frozen_features(texts: list[str], backbone: str, cache: Path, seed: int = 0)
     # no published weight depends on its last digits, and bf16 is twice as fast where the processor has it
     extractor = Extractor.of(model, tokenizer)
     nothing = GraphBatch.from_graphs([SemanticGraph((), ())] * len(texts))
-    features = recall(FeatureStore.of(cache, extractor), extractor, texts, nothing)[:, 0]
+    features = FeatureStore.of(cache, extractor).recall(extractor, texts, nothing)[:, 0]
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     unit: NDArray[np.float32] = features / np.maximum(lengths, 1e-12)
     return unit

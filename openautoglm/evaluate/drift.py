@@ -20,10 +20,11 @@ import numpy as np
 
 from openautoglm.corpus import Corpus
 from openautoglm.corpus.drift import psi_of_values
+from openautoglm.corpus.split import in_hash_order
 from openautoglm.evaluate.evaluation import rounded
 from openautoglm.evaluate.exam import Exam
 from openautoglm.evaluate.predict import Reader, Reading
-from openautoglm.evaluate.scope import by_hash, chosen
+from openautoglm.evaluate.scope import chosen
 from openautoglm.evaluate.two_sample import two_sample
 from openautoglm.files import load_json, save_json
 from openautoglm.graph import GraphBatch
@@ -161,7 +162,8 @@ def _readings(
     for row, (doc_id, batch) in enumerate(zip(*columns, strict=True)):
         rows[batch == newest].append((doc_id, row))
     old, new = (
-        exam.parent_reading.take([row for _, row in by_hash(rows[is_new])[:MOST]]) for is_new in (False, True)
+        exam.parent_reading.take([row for _, row in in_hash_order(rows[is_new])[:MOST]])
+        for is_new in (False, True)
     )
     if len(new) < ENOUGH:
         more = _unlearnt(corpus, newest, ("valid",) if learnt else ("valid", "train"))[: ENOUGH - len(new)]
@@ -178,4 +180,4 @@ def _unlearnt(corpus: Corpus, batch: str, splits: tuple[str, ...]) -> list[int]:
         for row, (doc_id, its_batch, split) in enumerate(zip(*columns, strict=True))
         if its_batch == batch and split in splits
     ]
-    return [row for _, row in by_hash(found)]
+    return [row for _, row in in_hash_order(found)]

@@ -123,13 +123,6 @@ class Reader:
         texts = [text or "" for text in corpus.column("text")]
         if self.builder:
             graphs = self.builder.build(texts, graphs.doc_ids)
-        features = recall(self.store, self.extractor, texts, graphs)
+        features = self.store.recall(self.extractor, texts, graphs)
         logits = [self.head(torch.from_numpy(part)).numpy() for part in features.transpose(1, 0, 2)]
         return Reading(logits[0], logits[-1], features[:, 0])
-
-
-def recall(store: FeatureStore, extractor: Extractor, texts: Sequence[str], graphs: GraphBatch) -> Floats:
-    """Features [D, P, H] from the store, computed first where it does not have them."""
-    keys = extractor.keys(texts, graphs)
-    store.fill(extractor, keys, texts, graphs)
-    return store.take(keys)

@@ -95,7 +95,7 @@ def view(root: Path) -> dict[str, Any]:
         "errors": [{**row, "svg": _graph_svg(row)} for row in evaluation.errors],
         "validation": _optional(root / "reports/validation.json"),
         "drift": _optional(root / "reports/drift.json"),
-        "scope": _optional(root / "reports/scope.json"),
+        "scope": _optional(root / "models/checkpoint/scope.json"),
         "data_docs": _data_docs(root),
         "parity": parity,
         "latencies": _latencies(root / "reports/latency.json"),

@@ -1,8 +1,7 @@
-"""Out of scope: the threshold from the valid split, and how well it tells what belongs to no class.
+"""Out of scope: how well a checkpoint's threshold tells what belongs to no class.
 
     kept, others = by_scope(corpus, graphs, params.evaluate.oos_label)
-    scope = fit_scope(reader, *kept, share=0.95)
-    scope_metrics(scope, exam, score(reader.read(*others).logits))
+    scope_metrics(checkpoint.scope, exam, score(reader.read(*others).logits))
 
 Documents with the out-of-scope label are never a class: validate takes them out of the train split, and the exam is
 sat without them.
@@ -10,21 +9,15 @@ sat without them.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from openautoglm.corpus import Corpus
 from openautoglm.evaluate import metrics as m
 from openautoglm.evaluate.exam import Exam
-from openautoglm.evaluate.predict import Reader
 from openautoglm.graph import GraphBatch
 from openautoglm.model.scope import Scope
 
 Documents = tuple[Corpus, GraphBatch]
-MOST = (
-    300  # valid documents that the threshold is set on: seconds; the share kept is then off by about a point
-)
 
 
 def by_scope(corpus: Corpus, graphs: GraphBatch, label: str | None) -> tuple[Documents, Documents]:
@@ -37,23 +30,6 @@ def by_scope(corpus: Corpus, graphs: GraphBatch, label: str | None) -> tuple[Doc
         chosen(corpus, graphs, np.flatnonzero(~out)),
         chosen(corpus, graphs, np.flatnonzero(out & test)),
     )
-
-
-def fit_scope(reader: Reader, corpus: Corpus, graphs: GraphBatch, share: float) -> Scope:
-    """The threshold that keeps ``share`` (0-1) of the valid documents whose class the reader knows.
-
-    Which documents and in which order follows from their ids: the order of arrival leaves no trace in a release.
-    """
-    known = set(reader.labels)
-    columns = (corpus.column(name) for name in ("split", "label", "doc_id"))
-    found = [
-        (doc_id, row)
-        for row, (split, label, doc_id) in enumerate(zip(*columns, strict=True))
-        if split == "valid" and label in known
-    ]
-    rows = [row for _, row in by_hash(found)[:MOST]]
-    reading, _ = reader.read(*chosen(corpus, graphs, np.array(rows, np.int64))).finite()
-    return Scope.fit(reading.logits, share)
 
 
 def scope_metrics(scope: Scope, exam: Exam, out_of_scope: m.Reals) -> dict[str, float]:
@@ -76,11 +52,6 @@ def auroc(higher: m.Reals, lower: m.Reals) -> float:
     ordered = np.sort(higher)
     below, upto = (np.searchsorted(ordered, lower, side=side) for side in ("left", "right"))
     return float(1.0 - (below + upto).mean() / (2.0 * len(ordered)))
-
-
-def by_hash(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """(doc_id, row) in an order that looks random and depends on the ids alone."""
-    return sorted(named, key=lambda item: hashlib.sha256(item[0].encode()).digest())
 
 
 def chosen(corpus: Corpus, graphs: GraphBatch, rows: m.Ints) -> Documents:

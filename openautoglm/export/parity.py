@@ -22,7 +22,7 @@ from openautoglm.export.session import Floats, Session
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.encode import EncodedCorpus, collate_arrays
-from openautoglm.train.machine import one_thread
+from openautoglm.train.machine import use_one_core
 
 if TYPE_CHECKING:
     from openautoglm.evaluate.gate import Gate
@@ -90,11 +90,11 @@ def check_parity(
     names, inputs = [name for name, _ in tried], [collate_arrays(c, np.arange(len(c))) for _, c in tried]
 
     def by_torch(arrays: dict[str, Any]) -> Floats:
-        with one_thread(), torch.inference_mode():
+        with torch.inference_mode():
             logits: Floats = model(**{key: torch.from_numpy(a) for key, a in arrays.items()}).logits.numpy()
         return logits
 
-    with ThreadPoolExecutor(1) as pool:  # beside onnxruntime
+    with ThreadPoolExecutor(1, initializer=use_one_core) as pool:  # beside onnxruntime
         expected = pool.map(by_torch, inputs)
         found = [session.run(arrays) for arrays in inputs]
         rows = zip(names, inputs, expected, found, strict=True)

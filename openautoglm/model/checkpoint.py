@@ -23,6 +23,7 @@ from openautoglm.model.adapters import Adapter, build_adapter
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.backbone import load_tokenizer
 from openautoglm.model.config import AutoGLMConfig
+from openautoglm.model.scope import SCOPE, Scope
 
 WEIGHTS = "model.safetensors"
 HEAD = "adapter."  # of the names of the task adapter's tensors
@@ -36,7 +37,9 @@ MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``path`` holds model.safetensors (canonical weights), config.json, tokenizer files and training.json."""
+    """``path`` holds model.safetensors (canonical weights), config.json, tokenizer files, training.json and, once a
+    threshold is set on the valid split, scope.json.
+    """
 
     path: Path
     config: AutoGLMConfig
@@ -79,6 +82,7 @@ class Checkpoint:
             tokenizer.backend_tokenizer.no_truncation()
             tokenizer.backend_tokenizer.no_padding()
             tokenizer.save_pretrained(folder)
+            _drop_environment(folder / "tokenizer_config.json")
             for extra in set(folder.iterdir()) - {folder / name for name in (WEIGHTS, *MODEL_FILES)}:
                 extra.unlink()  # tokenizer.json holds it all
             parameters = sum(tensor.numel() for tensor in state.values())
@@ -125,6 +129,16 @@ class Checkpoint:
         return load_tokenizer(self.path)
 
     @property
+    def scope(self) -> Scope:
+        """From which score on a text belongs to a class; all of them do where no threshold was set.
+
+        Raises:
+            Corrupt: scope.json is no threshold.
+        """
+        path = self.path / SCOPE
+        return Scope.load(path) if path.is_file() else Scope(None, 1.0, 0)
+
+    @property
     def fingerprint(self) -> str:
         return fingerprint_dir(self.path)
 
@@ -156,6 +170,13 @@ def check_range(rounded: dict[str, torch.Tensor], state: dict[str, torch.Tensor]
             raise UserError(
                 f"train.weights: fp16 holds up to 65504, {name} has {float(state[name].abs().max()):g}; use bf16 or fp32"
             )
+
+
+def _drop_environment(path: Path) -> None:
+    """What transformers notes of how it was called, HF_HUB_OFFLINE among it, says nothing of the tokenizer: the same model
+    would have another fingerprint in another shell.
+    """
+    save_json(path, {key: value for key, value in load_json(path).items() if key != "local_files_only"})
 
 
 def config_dict(config: AutoGLMConfig) -> dict[str, Any]:

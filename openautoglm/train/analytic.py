@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,8 +103,10 @@ def learn(
     config = parent.config if parent else extractor.model.config
     lifter = Lifter.of(store, config, continual.features, job.params.seed)
     train, valid, computed = _examples(corpus, graphs, extractor, store)
-    with one_thread(), remembered(lifter, Counter(train)) as memory:
-        weights, strength = memory.statistics.solve()
+    before = Memory.load(lifter.memory, lifter.width)
+    memory = before.moved_to(Counter(train), lifter)
+    weights, strength = memory.statistics.solve()
+    with one_thread(), nullcontext() if memory is before else saved_meanwhile(memory, lifter.memory):
         sharpness = fit_sharpness(*_exam(lifter, valid, weights, memory.statistics.labels))
         model = with_head(extractor.model, config, lifter, memory.statistics.labels, sharpness * weights)
         loss, accuracy = _score(
@@ -166,15 +168,12 @@ def extractor_of(job: Job, parent: Checkpoint | None, labels: list[str]) -> Extr
 
 
 @contextmanager
-def remembered(lifter: Lifter, documents: Counter[tuple[str, str]]) -> Iterator[Memory]:
-    """The memory of exactly ``documents`` (content key, label), also left on disk for the next time, meanwhile."""
-    before = Memory.load(lifter.memory, lifter.width)
-    memory = before.moved_to(documents, lifter)
+def saved_meanwhile(memory: Memory, path: Path) -> Iterator[None]:
+    """Leave ``memory`` on disk for the next time, while the block runs."""
     with ThreadPoolExecutor(1) as pool:
-        saved = pool.submit(memory.save, lifter.memory) if memory.documents != before.documents else None
-        yield memory
-    if saved:
-        saved.result()
+        saved = pool.submit(memory.save, path)
+        yield
+    saved.result()
 
 
 def with_head(

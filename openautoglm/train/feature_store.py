@@ -86,6 +86,12 @@ class FeatureStore:
         if len(list(self.folder.glob("part-*.safetensors"))) > PARTS:
             self._rewrite(list(self._place))
 
+    def recall(self, extractor: Extractor, texts: Sequence[str], graphs: GraphBatch) -> Floats:
+        """[D, P, H] of these documents, computed first where they are not there."""
+        keys = extractor.keys(texts, graphs)
+        self.fill(extractor, keys, texts, graphs)
+        return self.take(keys)
+
     def take(self, keys: Iterable[str]) -> Floats:
         """[D, P, H]. Raises KeyError for a document that is not there."""
         rows = [self._parts[part]["features"][row] for part, row in (self._place[key] for key in keys)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,17 +28,18 @@ from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import Checkpoint, canonical
-from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate, encode
+from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, encode, graph_inputs
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
-from openautoglm.train.machine import choose_device, choose_precision, one_thread
+from openautoglm.train.machine import choose_device, choose_precision, one_thread, use_one_core
 from openautoglm.train.progress import counting
 
 Floats = NDArray[np.float32]
+GraphOf = Callable[[int], dict[str, Tensor]]  # row of a corpus → the model's inputs for its graph
 TOKENS = 256  # of a fixed shape; measured, twice as fast as one row, and more gain nothing
-LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+LENGTHS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
 GRAPH_INPUTS = tuple(name for name in INPUT_NAMES if name not in ("input_ids", "attention_mask"))
-FORMAT = 4  # of the features; another number makes all of them anew
+FORMAT = 5  # of the features; another number makes all of them anew
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,9 +123,11 @@ class Extractor:
             for i in range(0, len(rows), self.rows(width))
         ]
 
+        graph_of = graph_inputs(corpus)
+
         def work(batch: tuple[int, NDArray[np.int64]]) -> int:
             width, rows = batch
-            features[rows] = self._batch(corpus, rows, width).cpu().numpy()
+            features[rows] = self._batch(corpus, rows, width, graph_of).cpu().numpy()
             return len(rows)
 
         if self.reads_graph:
@@ -133,7 +136,7 @@ class Extractor:
         with (
             one_thread(),
             counting("features", len(corpus)) as advance,
-            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+            ThreadPoolExecutor(workers, initializer=use_one_core) as pool,
         ):
             for done in pool.map(work, batches):
                 advance(done)
@@ -212,7 +215,7 @@ class Extractor:
         return states, (states * weight).sum(1) / weight.sum(1)
 
     @torch.inference_mode()
-    def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int) -> Tensor:
+    def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int, graph_of: GraphOf) -> Tensor:
         """Features [R, P, H] of a few documents, padded to ``width``."""
         lengths = corpus.lengths[rows]
         shape = (self.rows(width), width)
@@ -227,15 +230,15 @@ class Extractor:
         if not self.reads_graph:
             return alone
         fused = [
-            self._fused(corpus, row, pooled[i : i + 1], states[i : i + 1, : lengths[i]])
+            self._fused(graph_of(int(row)), pooled[i : i + 1], states[i : i + 1, : lengths[i]])
             for i, row in enumerate(rows)
         ]
         return torch.cat([torch.cat(fused)[:, None], alone], dim=1)
 
-    def _fused(self, corpus: EncodedCorpus, row: int, text: Tensor, states: Tensor) -> Tensor:
+    def _fused(self, graph: dict[str, Tensor], text: Tensor, states: Tensor) -> Tensor:
         """Text [1, H] and states [1, T, H] of one document joined with its graph."""
-        parts = {name: tensor.to(text.device) for name, tensor in collate(corpus, [row]).items()}
-        fused: Tensor = self._graph_path(self._words, text, states, *(parts[name] for name in GRAPH_INPUTS))
+        parts = (graph[name].to(text.device) for name in GRAPH_INPUTS)
+        fused: Tensor = self._graph_path(self._words, text, states, *parts)
         return fused
 
 

@@ -60,6 +60,8 @@ class Memory:
         document to take out are not there any more, starts again.
         """
         gone, new = self.documents - wanted, wanted - self.documents
+        if not gone and not new:
+            return self
         if gone.total() + new.total() < wanted.total():
             try:
                 return Memory(

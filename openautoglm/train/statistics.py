@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +75,7 @@ class Statistics:
         names = np.asarray(labels, dtype=object)
         for part, rows in ((HELD_OUT, held_out), (FITTED, ~held_out)):
             chosen, its_names = features[rows].astype(np.float64), names[rows]
-            gram[part] += sign * (chosen.T @ chosen)
+            (np.add if sign > 0 else np.subtract)(gram[part], chosen.T @ chosen, out=gram[part])
             for label in sorted(set(its_names)):
                 mine = its_names == label
                 sums.setdefault(label, np.zeros((2, self.width)))[part] += sign * chosen[mine].sum(axis=0)
@@ -109,8 +108,6 @@ class Statistics:
             return errors[index]
 
         best = START
-        with ThreadPoolExecutor(3) as pool:  # those that are asked for in any case
-            list(pool.map(error, (START - 1, START, START + 1)))
         while True:
             near = [i for i in (best, best - 1, best + 1) if 0 <= i < len(STRENGTHS)]
             if (found := min(near, key=error)) == best:
@@ -161,5 +158,7 @@ def _ridge(gram: Floats, target: Floats, ridge: float) -> Floats:
 
     shifted = gram.copy()
     shifted[np.diag_indices_from(shifted)] += ridge
-    weights: Floats = cho_solve(cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False), target)
+    # symmetric, so its transpose is itself, and in LAPACK's order: nothing is copied once more
+    factor = cho_factor(shifted.T, lower=True, overwrite_a=True, check_finite=False)
+    weights: Floats = cho_solve(factor, target, check_finite=False)
     return weights

@@ -81,7 +81,7 @@ def test_plots_have_the_columns_that_dvc_reads(root: Path, name: str, columns: l
 
 
 def test_report_says_what_was_found_and_loads_nothing(root: Path):
-    page = (root / "reports/report.html").read_text()
+    page = write_report(root).read_text()
     evaluation = Evaluation.load(root / "reports/evaluation.json")
     assert f"{100 * evaluation.metrics['accuracy']:.1f}" in page
     assert evaluation.fingerprint in page
@@ -146,7 +146,7 @@ def test_a_bad_score_says_no_and_does_not_raise(root: Path, tmp_path: Path):
     facts = evaluate(toy_params(min_accuracy=0.99), tmp_path)
     assert facts["passed"] is False
     assert "accuracy" in str(facts["refused_by"])
-    assert "Not published" in (tmp_path / "reports/report.html").read_text()
+    assert "Not published" in write_report(tmp_path).read_text()
 
 
 def with_parent(monkeypatch: pytest.MonkeyPatch) -> Params:
@@ -221,7 +221,7 @@ def test_an_empty_exam_is_refused(tmp_path: Path):
     toy_graphs(corpus).save(tmp_path / "data/graphs")
     facts = evaluate(toy_params(), tmp_path)
     assert (facts["passed"], facts["refused_by"]) == (False, "exam")
-    assert "The test split has no document" in (tmp_path / "reports/report.html").read_text()
+    assert "The test split has no document" in write_report(tmp_path).read_text()
 
 
 def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -254,7 +254,7 @@ def test_a_checkpoint_that_forgot_a_batch_is_refused_by_name(tmp_path: Path, mon
     assert "0002-new" not in gate["reason"]
     assert facts["group/0001-old"] == 0.0
     assert facts["group/0002-new"] == 1.0
-    assert "0001-old −50.0" in (tmp_path / "reports/report.html").read_text()
+    assert "0001-old −50.0" in write_report(tmp_path).read_text()
 
 
 def test_a_parent_is_examined_on_graphs_as_it_parses_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

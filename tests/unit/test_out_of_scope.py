@@ -18,14 +18,16 @@ from toy_exam import FILLER, WORDS, toy_corpus, toy_graphs, toy_params
 from openautoglm.corpus import Corpus, Document
 from openautoglm.corpus.examine import examine
 from openautoglm.corpus.read import RAW_SCHEMA
+from openautoglm.evaluate.report import write_report
 from openautoglm.evaluate.scope import auroc
 from openautoglm.export.session import Session
 from openautoglm.files import load_json
-from openautoglm.graph import FastParser, GraphBuilder
+from openautoglm.graph import FastParser, GraphBatch, GraphBuilder
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import Scope, score
 from openautoglm.params import Params
+from openautoglm.train.scope import fit_scope
 from tasks.evaluate import evaluate
 from tasks.export import export
 
@@ -66,9 +68,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     graphs.save(root / "data/graphs", vocabulary=builder.vocabulary())
     make_head(root / "models/checkpoint", corpus.split("train"))
+    threshold(root, corpus, graphs).save(root / "models/checkpoint/scope.json")
     evaluate(params(), root)
     export(params(), root)
     return root
+
+
+def threshold(root: Path, corpus: Corpus, graphs: GraphBatch) -> Scope:
+    found = Checkpoint.load(root / "models/checkpoint")
+    return fit_scope(found, root / ".autoglm/features", corpus, graphs, params().evaluate.in_scope_share)
 
 
 def make_head(path: Path, train: Corpus) -> None:
@@ -95,7 +103,7 @@ def test_metrics_say_how_well_they_are_told_apart(root: Path) -> None:
     assert metrics["oos_auroc"] > 0.8
     assert metrics["oos_recall"] > metrics["false_rejections"]
     assert load_json(root / "reports/evaluation.json")["metrics"]["oos_auroc"] == metrics["oos_auroc"]
-    page = (root / "reports/report.html").read_text()
+    page = write_report(root).read_text()
     assert "20 documents that belong to no class" in page
     classes = {row["label"] for row in load_json(root / "reports/evaluation.json")["classes"]}
     assert OOS not in classes
@@ -103,7 +111,7 @@ def test_metrics_say_how_well_they_are_told_apart(root: Path) -> None:
 
 def test_the_threshold_examined_is_the_one_published(root: Path) -> None:
     published = root / "models/onnx/scope.json"
-    assert published.read_bytes() == (root / "reports/scope.json").read_bytes()
+    assert published.read_bytes() == (root / "models/checkpoint/scope.json").read_bytes()
     assert Scope.load(published).documents == 60, "the valid documents with a class"
     assert Scope.load(published).threshold == load_json(root / "reports/metrics.json")["in_scope_threshold"]
 
@@ -128,17 +136,11 @@ def test_a_release_of_earlier_days_does_not_know(root: Path, tmp_path: Path) -> 
     assert [a.in_scope for a in Session(old, 1).predict(["a plum please"])] == [None]
 
 
-def test_the_order_of_arrival_leaves_no_trace_in_the_threshold(root: Path, tmp_path: Path) -> None:
-    import shutil
-
+def test_the_order_of_arrival_leaves_no_trace_in_the_threshold(root: Path) -> None:
     corpus = Corpus.from_documents(documents()[::-1])
-    corpus.save(tmp_path / "data/validated")
     builder = GraphBuilder.load(root / "data/graphs/vocabulary.json")
-    texts, ids = [text or "" for text in corpus.column("text")], corpus.column("doc_id")
-    builder.build(texts, ids).save(tmp_path / "data/graphs", vocabulary=builder.vocabulary())
-    shutil.copytree(root / "models/checkpoint", tmp_path / "models/checkpoint")
-    evaluate(params(), tmp_path)
-    assert (tmp_path / "reports/scope.json").read_bytes() == (root / "reports/scope.json").read_bytes()
+    graphs = builder.build([text or "" for text in corpus.column("text")], corpus.column("doc_id"))
+    assert threshold(root, corpus, graphs) == Checkpoint.load(root / "models/checkpoint").scope
 
 
 def test_validate_keeps_them_out_of_training_and_does_not_call_them_rare() -> None:

@@ -19,6 +19,7 @@ from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.params import Params
 from tasks.export import export
+from tasks.pages import measure_latencies
 from tests.unit.export.toys import LABELS, make_checkpoint, make_folder, texts_of
 
 ROOT = Path(__file__).parents[3]
@@ -83,9 +84,19 @@ def test_the_report_has_gates_and_no_times(root: Path, facts: dict[str, object])
     assert all(gates[name]["passed"] for name in ("onnx_finite", "onnx_parity", "onnx_answers"))
     assert {gate["kind"] for gate in report["gates"]} == {"gate", "warning"}
     assert not any("ms" in key.split("_") for key in report)
+
+
+def test_latencies_are_measured_once_for_a_graph(
+    root: Path, params: Params, facts: dict[str, object], tmp_path: Path
+) -> None:
+    (root / "reports/latency.json").unlink(missing_ok=True)
+    found = measure_latencies(params, root)
     times = load_json(root / "reports/latency.json")["milliseconds"]
     assert [row["batch"] for row in times] == [1, 8, 32]
-    assert facts["onnx_ms_b8"] == times[1]["onnx_ms"]
+    assert found["onnx_ms_b8"] == times[1]["onnx_ms"]
+    assert found["int8_ratio_b1"] > 0
+    assert measure_latencies(params, root) == {}
+    assert measure_latencies(params, tmp_path) == {}, "nothing to measure"
 
 
 def test_again_gives_the_same_bytes(root: Path, params: Params, facts: dict[str, object]) -> None:
@@ -161,10 +172,11 @@ def test_times_of_another_width_or_of_other_folders_are_not_told(
     folder = make_folder(tmp_path / "onnx", Checkpoint.save(tmp_path / "c", *narrow, {}))
     assert graphs[1] == operators(folder / "model.onnx"), "one label more"
     assert len(set(graphs)) == 3
-    before = load_json(root / "reports/latency.json")
-    assert before["folders"] == ["int8", "onnx"]
+    measure_latencies(params, root)
+    assert load_json(root / "reports/latency.json")["folders"] == ["int8", "onnx"]
     float_only = params.export.model_copy(update={"int8": False})
-    found = dict(export(params.model_copy(update={"export": float_only}), root))
+    export(params.model_copy(update={"export": float_only}), root)
+    found = measure_latencies(params, root)
     assert "onnx_ms_b1" in found
     assert "int8_ms_b1" not in found
     export(params, root)

@@ -138,10 +138,11 @@ def test_grow_from_keeps_the_old_logits(corpus: EncodedCorpus) -> None:
     new.grow_from(old)
     rows = range(len(TEXTS))
     before, after = _logits(old.eval(), corpus, rows), _logits(new.eval(), corpus, rows)
-    assert torch.equal(after[:, :2], before)
+    # not bit for bit: some processors multiply by three columns in another order than by two
+    torch.testing.assert_close(after[:, :2], before)
     moved, _ = build("tiny", ["a", "c", "b"], seed=2, graph_size=16)
     moved.grow_from(old)
-    assert torch.equal(_logits(moved.eval(), corpus, rows)[:, [2, 0]], before)
+    torch.testing.assert_close(_logits(moved.eval(), corpus, rows)[:, [2, 0]], before)
 
 
 def test_weights_of_zero_cut_an_edge(built: tuple[AutoGLMModel, object], corpus: EncodedCorpus) -> None:

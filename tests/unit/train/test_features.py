@@ -12,7 +12,7 @@ from toy_training import toy_documents, toy_graph
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
-from openautoglm.model.encode import INPUT_NAMES, collate, encode
+from openautoglm.model.encode import INPUT_NAMES, collate, encode, graph_inputs
 from openautoglm.train.analytic import Lifter, with_head
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
 from openautoglm.train.features import Extractor
@@ -70,7 +70,7 @@ def test_the_graph_path_is_the_models_own_bit_for_bit() -> None:
         with torch.inference_mode():
             nodes = found.model.graph_encoder(found.model.word_embeddings.weight, states, **graph)
             expected = found.model.fusion(text, nodes, batch)
-            assert torch.equal(found._fused(corpus, row, text, states), expected), row
+            assert torch.equal(found._fused(graph_inputs(corpus)(row), text, states), expected), row
 
 
 def test_two_heads_on_one_body_keep_their_own_settings(tmp_path: Path) -> None:

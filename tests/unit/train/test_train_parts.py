@@ -112,10 +112,19 @@ def test_generators_are_restored(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.p*"))  # .pt, .pkl, .pickle
 
 
-def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(machine, "_cpu_flags", lambda: {"avx2", "avx512_bf16"})
-    assert machine.choose_precision("auto", cpu) == "bf16"
-    assert machine.choose_precision("fp32", cpu) == "fp32"
-    monkeypatch.setattr(machine, "_cpu_flags", lambda: {"avx2"})
-    assert machine.choose_precision("auto", cpu) == "fp32"
+@pytest.mark.parametrize(
+    ("flags", "vendor", "chosen"),
+    [
+        ({"avx2", "avx512_bf16"}, "AuthenticAMD", "bf16"),
+        ({"avx512_bf16"}, "GenuineIntel", "fp32"),  # has the instruction, and is slower with it
+        ({"avx512_bf16", "amx_bf16"}, "GenuineIntel", "bf16"),
+        ({"bf16"}, "", "bf16"),
+        ({"avx2"}, "AuthenticAMD", "fp32"),
+    ],
+)
+def test_precision_follows_the_processor(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], vendor: str, chosen: str
+) -> None:
+    monkeypatch.setattr(machine, "_cpu", lambda: (flags, vendor))
+    assert machine.choose_precision("auto", torch.device("cpu")) == chosen
+    assert machine.choose_precision("fp32", torch.device("cpu")) == "fp32"

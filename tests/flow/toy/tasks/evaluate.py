@@ -19,7 +19,6 @@ def evaluate(params: Params, root: Path = Path()) -> dict[str, object]:
     save_json(root / "reports/metrics.json", {"accuracy": 0.9})
     evaluation = {"metrics": {"accuracy": 0.9}, "exam": "e", "fingerprint": "f", "gates": [gate]}
     save_json(root / "reports/evaluation.json", evaluation)
-    save_json(root / "reports/scope.json", {"threshold": None, "share": 0.95, "documents": 0})
     save_json(root / "reports/drift.json", {"batch": None, "measures": [], "drifted": []})
     plots = root / "reports/plots"
     plots.mkdir(parents=True, exist_ok=True)
