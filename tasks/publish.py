@@ -63,7 +63,7 @@ def _candidate(
     from tempfile import TemporaryDirectory
 
     from openautoglm.export.session import check_canary
-    from openautoglm.release import build, gates
+    from openautoglm.release import adopt, build, gates
 
     base, anchor = _held(store, head, root), None
     if head and len(head.weights.chain) > 1:
@@ -87,6 +87,8 @@ def _candidate(
         found = [*found, gates.materialised(store, out, known, rebuilt)]
         if found[-1]["passed"]:
             found.append({"kind": "gate", **check_canary(rebuilt)})
+            if not gates.refusing(found):
+                adopt(rebuilt, _state(root) / release.id)  # the next run's parent
     release = replace(release, facts={**release.facts, "gates": found})
     release.save(out / "manifest.json")
     return release

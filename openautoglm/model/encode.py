@@ -7,7 +7,7 @@ and has no torch, so only :func:`collate` imports it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,42 +97,10 @@ def collate(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[str, Tens
     return {name: torch.from_numpy(array) for name, array in collate_arrays(corpus, rows).items()}
 
 
-def graph_inputs(corpus: EncodedCorpus) -> Callable[[int], dict[str, Tensor]]:
-    """A document's row → what :func:`collate` makes of its graph alone: views, a tenth of the time."""
-    import torch
-
-    graphs = corpus.graphs
-    pieces = {
-        "piece_ids": corpus.piece_ids,
-        "piece_node": corpus.piece_node,
-        "piece_pos": np.where(corpus.piece_pos > 0, 1 + corpus.piece_pos, 0),
-    }
-    nodes = {
-        "node_type": graphs.node_type.astype(np.int64),
-        "batch": np.zeros(len(graphs.node_type), np.int64),
-    }
-    edges = {
-        "edge_index": graphs.edge_index.astype(np.int64),
-        "edge_type": graphs.edge_type.astype(np.int64),
-        "edge_weight": graphs.edge_weight.astype(np.float32),
-    }
-    parts = [
-        ({name: torch.from_numpy(array) for name, array in arrays.items()}, ptr)
-        for arrays, ptr in ((pieces, corpus.piece_ptr), (nodes, graphs.node_ptr), (edges, graphs.edge_ptr))
-    ]
-
-    def of(row: int) -> dict[str, Tensor]:
-        return {
-            name: whole[..., ptr[row] : ptr[row + 1]]
-            for tensors, ptr in parts
-            for name, whole in tensors.items()
-        }
-
-    return of
-
-
-def collate_arrays(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[str, NDArray[Any]]:
-    """The model's inputs for ``rows``: B documents, padded to their longest window; the graph parts stay flat.
+def collate_arrays(
+    corpus: EncodedCorpus, rows: Sequence[int] | Ints, width: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """The model's inputs for ``rows``: B documents, padded to their longest window or to ``width``; the graph parts stay flat.
 
     Returns:
         input_ids, attention_mask [B, T] int64; piece_ids, piece_node, piece_pos [P] int64, where piece_pos is
@@ -141,7 +109,7 @@ def collate_arrays(corpus: EncodedCorpus, rows: Sequence[int] | Ints) -> dict[st
     """
     rows = np.asarray(rows, dtype=np.int64)
     lengths = corpus.lengths[rows]
-    size, width = len(rows), int(lengths.max())
+    size, width = len(rows), width or int(lengths.max())
     input_ids = np.full((size, width), corpus.pad_id, dtype=np.int64)
     mask = np.arange(width) < lengths[:, None]
     input_ids[mask] = corpus.token_ids[_ranges(corpus.token_ptr, rows)]

@@ -5,8 +5,8 @@
 
 from openautoglm.release.candidate import build
 from openautoglm.release.delta import Delta, apply, diff
-from openautoglm.release.node import Pulled, materialise, pull
+from openautoglm.release.node import Pulled, adopt, materialise, pull
 from openautoglm.release.release import Release
 from openautoglm.release.store import ReleaseStore
 
-__all__ = ["Delta", "Pulled", "Release", "ReleaseStore", "apply", "build", "diff", "materialise", "pull"]
+__all__ = ["Delta", "Pulled", "Release", "ReleaseStore", "adopt", "apply", "build", "diff", "materialise", "pull"]

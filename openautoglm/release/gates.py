@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +69,16 @@ def not_worse_than_head(
 
 
 def materialised(store: ReleaseStore, candidate: Path, known: Iterable[Mapping[str, Path]], to: Path) -> Gate:
-    """Build the candidate the way nodes will, once from each set of ``known`` versions; every file must match."""
+    """Build the candidate the way nodes will, once from each set of ``known`` versions; every file must match.
+
+    The first one is left at ``to``, the others beside it.
+    """
     release = Release.load(candidate / "manifest.json")
-    routes = []
+    held = [dict(versions) for versions in known]
+    places = [to, *(to.with_name(f"{to.name}-{number}") for number in range(1, len(held)))]
     try:
-        for versions in known:
-            routes.append(rehearse(store, candidate, dict(versions), to))
+        with ThreadPoolExecutor(len(held)) as pool:
+            routes = list(pool.map(partial(rehearse, store, candidate), held, places))
     except (Corrupt, WrongBase) as error:
         return gate("materialised", False, f"A node could not rebuild it: {error.message}")
     return gate(

@@ -117,6 +117,13 @@ def rehearse(store: ReleaseStore, candidate: Path, known: dict[str, Path], to: P
         fetcher.clear()
 
 
+def adopt(built: Path, to: Path) -> None:
+    """A folder that :func:`rehearse` built takes its place among those that :func:`materialise` wrote."""
+    with locked(to.parent):
+        shutil.rmtree(to, ignore_errors=True)
+        built.rename(to)
+
+
 def current(to: Path) -> str | None:
     """The id of the version in service on this node."""
     try:

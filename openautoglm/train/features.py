@@ -1,8 +1,7 @@
 """Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
-A document's features are what the task adapter reads. The backbone runs on fixed shapes (a few lengths, 256 tokens a
-batch, one thread an operation), so that a row's arithmetic is always the same; the graph path runs one document at a
-time. The backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
+A document's features are what the task adapter reads. Backbone and graph path run on fixed shapes (a few lengths, 256
+tokens a batch, one thread an operation), so that a row's arithmetic is always the same. The backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
 
 extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
 features = extractor.extract(texts, graphs)                # [D, P, H] float32
@@ -12,8 +11,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,18 +26,17 @@ from openautoglm.files import fingerprint
 from openautoglm.graph import GraphBatch
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import Checkpoint, canonical
-from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, encode, graph_inputs
+from openautoglm.model.encode import EncodedCorpus, encode
 from openautoglm.processors import processors
 from openautoglm.train.content import content_keys
+from openautoglm.train.graph_path import GraphPath
 from openautoglm.train.machine import choose_device, choose_precision, one_thread, use_one_core
 from openautoglm.train.progress import counting
 
 Floats = NDArray[np.float32]
-GraphOf = Callable[[int], dict[str, Tensor]]  # row of a corpus → the model's inputs for its graph
 TOKENS = 256  # of a fixed shape; measured, twice as fast as one row, and more gain nothing
 LENGTHS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
-GRAPH_INPUTS = tuple(name for name in INPUT_NAMES if name not in ("input_ids", "attention_mask"))
-FORMAT = 5  # of the features; another number makes all of them anew
+FORMAT = 6  # of the features; another number makes all of them anew
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,11 +120,9 @@ class Extractor:
             for i in range(0, len(rows), self.rows(width))
         ]
 
-        graph_of = graph_inputs(corpus)
-
         def work(batch: tuple[int, NDArray[np.int64]]) -> int:
             width, rows = batch
-            features[rows] = self._batch(corpus, rows, width, graph_of).cpu().numpy()
+            features[rows] = self._batch(corpus, rows, width).cpu().numpy()
             return len(rows)
 
         if self.reads_graph:
@@ -171,33 +166,8 @@ class Extractor:
         return backbone
 
     @cached_property
-    def _graph_path(self) -> Any:
-        """Words [V, W], text [1, H], states [1, T, H] and a document's graph → the two joined, [1, H].
-
-        Traced: for graphs this small Python took four times as long as the arithmetic, and held up the other threads.
-        """
-        device, model = choose_device(), self.model
-        path = _GraphPath(copy.deepcopy(model.graph_encoder), copy.deepcopy(model.fusion)).to(device).eval()
-        hidden = model.config.backbone_config["hidden_size"]
-        pair = torch.tensor([[0, 1], [1, 0]])
-        example = (
-            self._words,
-            torch.zeros(1, hidden),
-            torch.zeros(1, 4, hidden),
-            *(torch.tensor([1, 2, 3]), torch.tensor([0, 1, 1]), torch.tensor([2, 3, 0])),
-            *(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)),
-            *(pair, torch.zeros(2, dtype=torch.int64), torch.ones(2)),
-        )
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # about the tracer's age
-            inputs = tuple(part.to(device) for part in example)
-            traced = torch.jit.trace(path, inputs, check_trace=False)  # type: ignore[no-untyped-call]
-            return torch.jit.freeze(traced)
-
-    @cached_property
-    def _words(self) -> Tensor:
-        """Word embeddings [V, W] where the features are made."""
-        return self.model.word_embeddings.weight.detach().to(choose_device())
+    def _graph_path(self) -> GraphPath:
+        return GraphPath(self.model, choose_device())
 
     def _widths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """The fixed lengths that documents are padded to, [D]."""
@@ -215,7 +185,7 @@ class Extractor:
         return states, (states * weight).sum(1) / weight.sum(1)
 
     @torch.inference_mode()
-    def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int, graph_of: GraphOf) -> Tensor:
+    def _batch(self, corpus: EncodedCorpus, rows: NDArray[np.int64], width: int) -> Tensor:
         """Features [R, P, H] of a few documents, padded to ``width``."""
         lengths = corpus.lengths[rows]
         shape = (self.rows(width), width)
@@ -229,31 +199,8 @@ class Extractor:
         alone = pooled[: len(rows), None]
         if not self.reads_graph:
             return alone
-        fused = [
-            self._fused(graph_of(int(row)), pooled[i : i + 1], states[i : i + 1, : lengths[i]])
-            for i, row in enumerate(rows)
-        ]
-        return torch.cat([torch.cat(fused)[:, None], alone], dim=1)
-
-    def _fused(self, graph: dict[str, Tensor], text: Tensor, states: Tensor) -> Tensor:
-        """Text [1, H] and states [1, T, H] of one document joined with its graph."""
-        parts = (graph[name].to(text.device) for name in GRAPH_INPUTS)
-        fused: Tensor = self._graph_path(self._words, text, states, *parts)
-        return fused
+        fused = self._graph_path(corpus, rows, alone[:, 0], states[: len(rows)])
+        return torch.stack([fused, alone[:, 0]], dim=1)
 
 
 _LAST: dict[str, Extractor] = {}
-
-
-class _GraphPath(nn.Module):
-    """What :class:`AutoGLMModel` makes of a text's features and its graph; inputs as :data:`GRAPH_INPUTS`."""
-
-    def __init__(self, encoder: nn.Module, fusion: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.fusion = encoder, fusion
-
-    def forward(self, words: Tensor, text: Tensor, states: Tensor, *graph: Tensor) -> Tensor:
-        parts = dict(zip(GRAPH_INPUTS, graph, strict=True))
-        batch = parts.pop("batch")
-        fused: Tensor = self.fusion(text, self.encoder(words, states, **parts), batch)
-        return fused

@@ -12,10 +12,12 @@ from toy_training import toy_documents, toy_graph
 from openautoglm.graph import GraphBatch, Node, SemanticGraph
 from openautoglm.model.autoglm import build
 from openautoglm.model.checkpoint import Checkpoint
-from openautoglm.model.encode import INPUT_NAMES, collate, encode, graph_inputs
+from openautoglm.model.encode import INPUT_NAMES, collate, encode
 from openautoglm.train.analytic import Lifter, with_head
 from openautoglm.train.feature_store import PARTS, STORES, FeatureStore
 from openautoglm.train.features import Extractor
+from openautoglm.train.graph_path import NODES, GraphPath
+from openautoglm.train.graph_path import TEXTS as TEXTS_A_GROUP
 from openautoglm.train.lift import UNIT, quantise
 
 TEXTS = [d.text or "" for d in toy_documents(train=50, valid=0)] + [
@@ -50,27 +52,40 @@ def test_a_document_alone_has_the_features_it_has_in_company(
         assert (found.extract([TEXTS[row]], GRAPHS.select([row])) == whole[row]).all()
 
 
-def test_the_graph_path_is_the_models_own_bit_for_bit() -> None:
+def test_the_graph_path_is_the_models_own() -> None:
     """Traced once, on a graph of its own: no size of that may be left in it, nor anything that changes with use."""
     found = extractor(gate=1.0, precision="fp32")
-    empty = GraphBatch.from_graphs([SemanticGraph((), ()), SemanticGraph((Node(0, 4, 0),), ())])
-    corpus = encode(
-        [*TEXTS, "none", "node"],
-        GraphBatch.concatenate([GRAPHS, empty]),
-        found.tokenizer,
-        found.model.config.max_tokens,
-    )
+    texts = [*TEXTS, "none", "node", *(f"many {n}" for n in range(40))]
+    some = [SemanticGraph((), ()), SemanticGraph((Node(0, 4, 0),), ())]
+    many = [SemanticGraph(tuple(Node(0, 4, 0) for _ in range(n * n // 4)), ()) for n in range(40)]
+    graphs = GraphBatch.concatenate([GRAPHS, GraphBatch.from_graphs([*some, *many])])
+    assert np.diff(graphs.node_ptr).max() > 2 * NODES
+    corpus = encode(texts, graphs, found.tokenizer, found.model.config.max_tokens)
     hidden, random = found.model.config.backbone_config["hidden_size"], torch.Generator().manual_seed(0)
-    for row in (*range(len(corpus)), *range(3)):
-        length = int(corpus.lengths[row])
-        states = torch.randn(1, length, hidden, generator=random)
-        text = torch.randn(1, hidden, generator=random)
-        parts = collate(corpus, [row])
-        batch, graph = parts["batch"], {n: parts[n] for n in INPUT_NAMES[2:] if n != "batch"}
-        with torch.inference_mode():
-            nodes = found.model.graph_encoder(found.model.word_embeddings.weight, states, **graph)
-            expected = found.model.fusion(text, nodes, batch)
-            assert torch.equal(found._fused(graph_inputs(corpus)(row), text, states), expected), row
+    text = torch.randn(len(texts), hidden, generator=random)
+    states = torch.randn(len(texts), int(corpus.lengths.max()) + 3, hidden, generator=random)
+    rows = np.random.default_rng(0).permutation(len(texts))
+    for chosen in (rows, rows[::-1].copy(), *(rows[i : i + 1] for i in range(5))):
+        together = found._graph_path(corpus, chosen, text[chosen], states[chosen])
+        for place, row in enumerate(chosen):
+            own = states[row : row + 1, : int(corpus.lengths[row])]
+            alone = found._graph_path(corpus, np.array([row]), text[row : row + 1], own)
+            assert torch.equal(together[place], alone[0]), row
+            parts = collate(corpus, [row])
+            batch, graph = parts["batch"], {n: parts[n] for n in INPUT_NAMES[2:] if n != "batch"}
+            with torch.inference_mode():
+                nodes = found.model.graph_encoder(found.model.word_embeddings.weight, own, **graph)
+                expected = found.model.fusion(text[row : row + 1], nodes, batch)
+            torch.testing.assert_close(together[place], expected[0], rtol=1e-4, atol=1e-5)
+
+
+def test_where_neighbours_show_each_document_is_joined_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = extractor(gate=1.0)
+    assert usual._graph_path._most == TEXTS_A_GROUP - 1
+    monkeypatch.setattr(GraphPath, "_is_alike", lambda self: False)
+    careful = extractor(gate=1.0)
+    assert careful._graph_path._most == 1
+    assert (careful.extract(TEXTS, GRAPHS) == usual.extract(TEXTS, GRAPHS)).all()
 
 
 def test_two_heads_on_one_body_keep_their_own_settings(tmp_path: Path) -> None:
