@@ -23,6 +23,7 @@ from openautoglm.loop import Lease, hold
 from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
+from tasks.pages import draw_waiting
 from tasks.tracking import FLOW_RUN
 
 SCRATCH = Path(".autoglm/source")  # where `ingest.source` is fetched to
@@ -58,6 +59,7 @@ def tracked() -> Iterator[None]:
     try:
         yield
     finally:
+        draw_waiting()
         del os.environ[FLOW_RUN]
         if before is not None:
             os.environ[FLOW_RUN] = before

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.futures import wait
 
 from flows.artifacts import show
 from flows.begin import begin
 from flows.delivery import hand_over
 from flows.steps import Step, step
+from openautoglm.params import Params
+from tasks.ahead import read_ahead
 from tasks.deliver import Delivered
 from tasks.lineage import pin_all
 
@@ -37,9 +40,26 @@ def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Ste
     wait([exam, model])
     candidate = publish(fence, model.result(), exam.result())
     delivered = hand_over(candidate, fence, force, dry_run)
-    return show(
-        [corpus, clean, graphs, checkpoint, exam.result(), model.result(), candidate], delivered
-    ), delivered
+    steps = show([corpus, clean, graphs, checkpoint, exam.result(), model.result(), candidate], delivered)
+    if delivered.moved:
+        ahead()
+    return steps, delivered
+
+
+@task(
+    name="read_ahead",
+    task_run_name="read_ahead",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    log_prints=True,
+)
+def ahead() -> None:
+    """Nothing waits for this any more; what goes wrong here is told and costs the next batch some seconds."""
+    try:
+        if read := read_ahead(Params.load()):
+            print(f"{read} documents read for the next batch")
+    except Exception as error:
+        print(f"nothing read ahead: {type(error).__name__}: {error}")
 
 
 @flow(name="pipeline", log_prints=True, persist_result=False)

@@ -81,10 +81,9 @@ def main(arguments: list[str]) -> int:
             from tasks.deliver import deliver_now
 
             deliver_now(Params.load())
-        if name in ("evaluate", "export", "publish"):
-            from tasks.pages import draw
+        from tasks.pages import draw, draw_waiting
 
-            draw()
+        draw() if name in ("evaluate", "export", "publish") else draw_waiting()
     except AutoGLMError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code

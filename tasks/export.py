@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openautoglm.export.session import Session
-    from openautoglm.export.trace import Kept
     from openautoglm.model.checkpoint import Checkpoint
     from openautoglm.params import Params
 
@@ -41,18 +40,19 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.files import fresh_dir, save_json
     from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
     from openautoglm.train.machine import use_one_core
+    from tasks.onnx_parts import exam_documents, traces
 
     use_one_core()  # an operation: evaluate runs beside us
     chosen = params.export
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     light = checkpoint.training.get("head_only", False) and not params.continual.thorough
-    doc_ids, texts, labels, graphs = documents_of_exam(
+    doc_ids, texts, labels, graphs = exam_documents(
         root, params.evaluate.oos_label, CANARIES if light else SCORED
     )
     with fresh_dir(root / "models/onnx") as folder:
         _copy(checkpoint.path / WEIGHTS, folder)
         _copy_companions(checkpoint, root, folder)
-        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset, _kept(root))
+        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset, traces(root))
         graph_bytes = graph.stat().st_size
         session = Session(folder)
         corpus = session.encode(texts, graphs)
@@ -88,39 +88,6 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
             (folder / "README").write_text(NO_INT8)
     save_json(root / "reports/parity.json", report)
     return facts
-
-
-def _kept(root: Path) -> Kept | None:
-    """Traces of the code as it is; none where that is not known."""
-    from openautoglm.export.trace import Kept
-    from openautoglm.files import sha256_file
-
-    code = root / ".autoglm/code/export.json"
-    return Kept(root / ".autoglm/traces", sha256_file(code)) if code.is_file() else None
-
-
-def documents_of_exam(
-    root: Path, out_of_scope: str | None, most: int
-) -> tuple[list[str], list[str], list[str], Any]:
-    """(doc_ids, texts, labels, graphs) of the test documents, evenly thinned out to ``most``; of all where none is
-    for tests.
-
-    Without those that belong to no class. By their ids: which document becomes the canary does not depend on the order in which they arrived.
-    """
-    import numpy as np
-
-    from openautoglm.corpus import Corpus
-    from openautoglm.graph import GraphBatch
-
-    corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
-    assert corpus.column("doc_id") == graphs.doc_ids, "data/graphs follows data/validated"
-    splits = np.where(np.array(corpus.column("label")) == out_of_scope, "out", corpus.column("split"))
-    rows = np.flatnonzero(splits == "test") if (splits == "test").any() else np.flatnonzero(splits != "out")
-    rows = rows[np.argsort(np.array(graphs.doc_ids, dtype=object)[rows], kind="stable")]
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
-    table = corpus.table.take(rows)
-    doc_ids, texts, labels = (table[name].to_pylist() for name in ("doc_id", "text", "label"))
-    return doc_ids, [text or "" for text in texts], labels, graphs.select(rows)
 
 
 def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:

@@ -1,13 +1,16 @@
 """Pages for people, drawn when what they tell of is there: no batch waits for them on its way into service.
 
+    later(write_docs)   in a stage: when the run is over
     draw()              after a run (flows/artifacts.py), or after a stage through DVC's door
 
-They are no outputs of a stage, since they are never the same twice, or tell of what came after it.
+They are no outputs of a stage, since they are never the same twice, or tell of what came after it. What goes wrong with
+them is told, and stops nothing.
 """
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 from openautoglm.params import Params
@@ -16,17 +19,35 @@ from tasks.tracking import tell
 GRAPH = "model.onnx"
 EXAMPLES = 32  # documents that latencies are measured on
 
+_WAITING: list[Callable[[], object]] = []
+
+
+def later(page: Callable[[], object]) -> None:
+    """Have ``page`` drawn when the run is over, also where it ends with an error."""
+    _WAITING.append(page)
+
+
+def draw_waiting() -> None:
+    """What stages put off."""
+    while _WAITING:
+        _tried(_WAITING.pop(0))
+
 
 def draw(root: Path = Path()) -> None:
-    """reports/latency.json and reports/report.html; what goes wrong with them is told, and stops nothing."""
-    try:
-        tell(measure_latencies(Params.load(root / "params.yaml"), root), root)
-        if (root / "reports/evaluation.json").is_file():
-            from openautoglm.evaluate.report import write_report
+    """What stages put off, reports/latency.json and reports/report.html."""
+    draw_waiting()
+    _tried(lambda: tell(measure_latencies(Params.load(root / "params.yaml"), root), root))
+    if (root / "reports/evaluation.json").is_file():
+        from openautoglm.evaluate.report import write_report
 
-            write_report(root)
+        _tried(lambda: write_report(root))
+
+
+def _tried(page: Callable[[], object]) -> None:
+    try:
+        page()
     except Exception as error:
-        print(f"reports/report.html: not drawn: {type(error).__name__}: {error}")
+        print(f"a page in reports/ was not drawn: {type(error).__name__}: {error}")
 
 
 def measure_latencies(params: Params, root: Path = Path()) -> dict[str, float]:
@@ -42,7 +63,7 @@ def measure_latencies(params: Params, root: Path = Path()) -> dict[str, float]:
     from openautoglm.export.session import Session
     from openautoglm.files import load_json, save_json
     from openautoglm.model.checkpoint import Checkpoint
-    from tasks.export import documents_of_exam
+    from tasks.onnx_parts import exam_documents
 
     path = root / "reports/latency.json"
     graph = operators(folders["onnx"] / GRAPH)
@@ -50,7 +71,7 @@ def measure_latencies(params: Params, root: Path = Path()) -> dict[str, float]:
     found = load_json(path) if path.is_file() else {}
     if {name: found.get(name) for name in where} == where:
         return {}
-    _, texts, _, graphs = documents_of_exam(root, params.evaluate.oos_label, EXAMPLES)
+    _, texts, _, graphs = exam_documents(root, params.evaluate.oos_label, EXAMPLES)
     corpus = Session(folders["onnx"]).encode(texts, graphs)
     rows = latencies(Checkpoint.load(root / "models/checkpoint").model(), folders, corpus)
     save_json(path, {**where, "milliseconds": rows})

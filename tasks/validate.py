@@ -13,7 +13,7 @@ from openautoglm.params import Params
 
 def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     """Examine ``data/corpus`` and write ``data/validated``, ``data/quarantine/rows.parquet``,
-    ``reports/validation.json`` and, for people, ``reports/data_docs``.
+    ``reports/validation.json`` and, for people and when the run is over, ``reports/data_docs``.
 
     Raises:
         ValidationFailed: the verdict is no. All but ``data/validated`` is written first.
@@ -31,15 +31,21 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
 
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from openautoglm.corpus.examine import examine
+    from tasks.pages import draw_waiting, later
 
     rows = pa.concat_tables(pq.read_table(part) for part in parts(root / "data" / "corpus"))
     verdict = examine(rows, params.validate_, params.evaluate.oos_label, forgotten_rows(rows.schema))
     with fresh_dir(root / "data" / "quarantine") as fresh:
         pq.write_table(verdict.quarantine, fresh / "rows.parquet", compression="zstd")
     save_json(root / "reports" / "validation.json", verdict.report)
-    with fresh_dir(root / "reports" / "data_docs") as fresh:
-        verdict.examination.write_docs(fresh)
+
+    def write_docs() -> None:
+        with fresh_dir(root / "reports" / "data_docs") as fresh:
+            verdict.examination.write_docs(fresh)
+
+    later(write_docs)
     if not verdict.ok:
+        draw_waiting()
         # what an earlier corpus left there must not be taken for this one's
         shutil.rmtree(root / "data" / "validated", ignore_errors=True)
         print("\n".join(verdict.details))

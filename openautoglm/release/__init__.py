@@ -9,4 +9,15 @@ from openautoglm.release.node import Pulled, adopt, materialise, pull
 from openautoglm.release.release import Release
 from openautoglm.release.store import ReleaseStore
 
-__all__ = ["Delta", "Pulled", "Release", "ReleaseStore", "adopt", "apply", "build", "diff", "materialise", "pull"]
+__all__ = [
+    "Delta",
+    "Pulled",
+    "Release",
+    "ReleaseStore",
+    "adopt",
+    "apply",
+    "build",
+    "diff",
+    "materialise",
+    "pull",
+]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +67,12 @@ def not_worse_than_head(
 
 
 def materialised(store: ReleaseStore, candidate: Path, known: Iterable[Mapping[str, Path]], to: Path) -> Gate:
-    """Build the candidate the way nodes will, once from each set of ``known`` versions; every file must match.
-
-    The first one is left at ``to``, the others beside it.
-    """
+    """Build the candidate the way nodes will, once from each set of ``known`` versions; every file must match."""
     release = Release.load(candidate / "manifest.json")
-    held = [dict(versions) for versions in known]
-    places = [to, *(to.with_name(f"{to.name}-{number}") for number in range(1, len(held)))]
+    routes = []
     try:
-        with ThreadPoolExecutor(len(held)) as pool:
-            routes = list(pool.map(partial(rehearse, store, candidate), held, places))
+        for versions in known:
+            routes.append(rehearse(store, candidate, dict(versions), to))
     except (Corrupt, WrongBase) as error:
         return gate("materialised", False, f"A node could not rebuild it: {error.message}")
     return gate(

@@ -180,12 +180,7 @@ def with_head(
     model: AutoGLMModel, config: AutoGLMConfig, lifter: Lifter, labels: list[str], weights: Floats
 ) -> AutoGLMModel:
     """``model``'s body with an analytic head: ``weights`` [M + 1, C] on lifted features, the bias in the last row."""
-    changes = {
-        "adapter": "analytic",
-        "projection": lifter.width - 1,
-        "projection_seed": lifter.seed,
-        **with_labels(labels),
-    }
+    changes = head_settings(lifter.width - 1, lifter.seed, labels)
     config = AutoGLMConfig.from_dict({**config.to_dict(), **changes})
     with Unset():
         found = AutoGLMModel(config, model.backbone)
@@ -204,6 +199,16 @@ def with_head(
     return found
 
 
+def head_settings(width: int, seed: int, labels: list[str]) -> dict[str, Any]:
+    """What a config says of an analytic head on ``width`` random features."""
+    return {
+        "adapter": "analytic",
+        "projection": width,
+        "projection_seed": seed,
+        **with_labels(labels),
+    }
+
+
 def fit_sharpness(scores: Floats, actual: Ints) -> float:
     """The factor that makes logits of the ridge's scores [D, C], which lie about 0 and 1; by the valid split, [D]."""
     if len(actual) < FEWEST:
@@ -214,15 +219,19 @@ def fit_sharpness(scores: Floats, actual: Ints) -> float:
 def _examples(
     corpus: Corpus, graphs: GraphBatch, extractor: Extractor, store: FeatureStore
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]], int]:
-    """Sorted (content key, label) of the train and of the valid split, and how many documents were new to the store."""
-    splits, labels = corpus.column("split"), corpus.column("label")
+    """Sorted (content key, label) of the train and of the valid split, and how many documents were new to the store.
+
+    The features of the test split are made here too, as the exam reads them next: together they fill the batches.
+    """
+    texts = [text or "" for text in corpus.column("text")]
+    keys = extractor.keys(texts, graphs)
+    computed = store.fill(extractor, keys, texts, graphs)
     known = set(corpus.labels)
-    rows = [i for i, split in enumerate(splits) if split != "test" and labels[i] in known]
-    texts = [text or "" for text in corpus.table["text"].take(rows).to_pylist()]
-    chosen = graphs.select(rows)
-    keys = extractor.keys(texts, chosen)
-    computed = store.fill(extractor, keys, texts, chosen)
-    found = sorted((splits[row], key, labels[row]) for row, key in zip(rows, keys, strict=True))
+    found = sorted(
+        (split, key, label)
+        for split, key, label in zip(corpus.column("split"), keys, corpus.column("label"), strict=True)
+        if label in known
+    )
     of_split = {
         name: [(key, label) for split, key, label in found if split == name] for name in ("train", "valid")
     }

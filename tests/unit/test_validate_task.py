@@ -15,6 +15,7 @@ from openautoglm.corpus.sample_damage import EACH
 from openautoglm.errors import ValidationFailed
 from openautoglm.params import Params
 from tasks.ingest import ingest
+from tasks.pages import draw_waiting
 from tasks.validate import validate
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,6 +66,8 @@ def test_two_good_batches(params: Params, sample: Path, tmp_path: Path) -> None:
     assert len(report["drift"]["new_labels"]) == 6
     assert 0 < report["drift"]["oov"] < 0.3
     assert pq.read_table(root / "data" / "quarantine" / "rows.parquet").num_rows == 0
+    assert not (root / "reports" / "data_docs").exists(), "no batch waits for them"
+    draw_waiting()
     pages = {
         page.parent.parent.parent.name
         for page in (root / "reports" / "data_docs" / "validations").rglob("*.html")
