@@ -117,15 +117,7 @@ def fate(batch: Batch) -> str:
     if batch.state != "published":
         return f"{batch.entry}: {batch.state}: {batch.why}"
     lines = [f"{batch.entry}: published as {batch.release}"]
-    if "done" in batch.times:
-        lines[0] += f", {batch.times['done'] - batch.arrived:.1f} s after it arrived"
-        lines += [f"  {name:<10} {seconds:6.1f} s" for name, seconds in parts(batch).items()]
+    if way := batch.way():
+        lines[0] += f", {sum(way.values()):.1f} s after it arrived"
+        lines += [f"  {part:<16} {seconds:6.1f} s" for part, seconds in way.items()]
     return "\n".join(lines)
-
-
-def parts(batch: Batch) -> dict[str, float]:
-    """{part of the way: seconds}; together they are the whole way."""
-    times = dict(batch.times)
-    taken, done = times.pop("taken", batch.arrived), times.pop("done", batch.arrived)
-    rest = done - taken - sum(times.values())
-    return {"waiting": taken - batch.arrived, **times, "the rest": max(rest, 0.0)}

@@ -18,8 +18,6 @@ from openautoglm.loop.ledger import Batch
 from openautoglm.loop.moves import Entry, first_published, rejections, states
 from openautoglm.release import Release, ReleaseStore
 
-STAGES = ("ingest", "validate", "graph", "train", "evaluate", "export", "publish")
-
 
 @dataclass(frozen=True)
 class Version:

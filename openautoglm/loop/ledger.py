@@ -30,6 +30,7 @@ from openautoglm.loop.lease import LeaseLost
 
 State = Literal["pending", "running", "published", "refused", "aside"]
 END: tuple[State, ...] = ("published", "refused", "aside")
+PARTS = ("ingest", "validate", "graph", "train", "evaluate+export", "publish")  # of a batch's way
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class Batch:
     @property
     def is_done(self) -> bool:
         return self.state in END
+
+    def way(self) -> dict[str, float] | None:
+        """{part: seconds} from arrival to the end, together the whole; None where no continual run took it so far.
+
+        Of stages that run side by side the longer one counts.
+        """
+        if not {"taken", "done"} <= self.times.keys():
+            return None
+        parts = {part: max(self.times.get(stage, 0.0) for stage in part.split("+")) for part in PARTS}
+        parts = {"waiting": max(self.times["taken"] - self.arrived, 0.0), **parts}
+        rest = self.times["done"] - self.arrived - sum(parts.values())
+        return {**parts, "rest": max(rest, 0.0)}
 
 
 class Ledger:

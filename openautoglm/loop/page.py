@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from openautoglm.evaluate.report import page
 from openautoglm.files import write_atomic
-from openautoglm.loop.history import STAGES, History, Version, read
+from openautoglm.loop.history import History, Version, read
 from openautoglm.loop.ledger import Batch
 from openautoglm.loop.moves import Entry, marks
 from openautoglm.release import ReleaseStore
@@ -55,7 +55,6 @@ def view(history: History) -> dict[str, Any]:
         "sizes": Markup(figures.sizes([_size(version) for version in published])) if published else "",
         "sent": sum(version.sent for version in published if version.kind == "delta"),
         "deltas": [version for version in published if version.kind == "delta"],
-        "stages": STAGES,
         "times": stage_times(history.batches),
         "log": [told(entry) for entry in history.log[::-1][:SHOWN]],
         "older": max(len(history.log) - SHOWN, 0),
@@ -89,14 +88,9 @@ def stage_times(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Seconds of each batch from its arrival to the end, of those that a continual run took: waiting, stages, rest."""
     rows = []
     for batch in batches:
-        times = batch.times
-        if batch.state not in ("published", "refused") or not {"taken", "done"} <= times.keys():
-            continue
-        stages = {name: float(times.get(name, 0.0)) for name in STAGES}
-        waiting, total = max(times["taken"] - batch.arrived, 0.0), times["done"] - batch.arrived
-        rest = max(total - waiting - sum(stages.values()), 0.0)
-        parts = {"waiting": waiting, **stages, "rest": rest}
-        rows.append({"entry": batch.entry, "state": batch.state, "parts": parts, "total": max(total, 1e-9)})
+        if batch.state in ("published", "refused") and (parts := batch.way()):
+            total = max(sum(parts.values()), 1e-9)
+            rows.append({"entry": batch.entry, "state": batch.state, "parts": parts, "total": total})
     return rows
 
 

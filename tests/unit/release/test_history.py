@@ -102,12 +102,13 @@ def test_another_channel_has_none_of_it(told: Told) -> None:
 
 
 def test_times_from_arrival_to_service() -> None:
-    times = {"taken": 105.0, "ingest": 1.0, "train": 4.0, "done": 112.0}
+    times = {"taken": 105.0, "ingest": 1.0, "train": 3.0, "evaluate": 0.5, "export": 1.0, "done": 112.0}
     done = Batch("0001-a-5ba7a52c.jsonl", "published", 100.0, 0, "v1", "", times)
     waiting = Batch("0002-b-5ba7a52c.jsonl", "pending", 100.0, 0, None, "", {"taken": 105.0})
     [row] = stage_times([done, waiting])
     assert row["total"] == 12.0
-    assert (row["parts"]["waiting"], row["parts"]["train"], row["parts"]["rest"]) == (5.0, 4.0, 2.0)
+    parts = row["parts"]
+    assert (parts["waiting"], parts["train"], parts["evaluate+export"], parts["rest"]) == (5.0, 3.0, 1.0, 2.0)
 
 
 def test_a_page_that_cannot_be_drawn_takes_nothing_back(
