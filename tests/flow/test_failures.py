@@ -41,6 +41,17 @@ def test_an_empty_inbox_says_what_to_do(toy: ToyProject) -> None:
     assert "autoglm run --data" in toy.flow(code=2)
 
 
+def test_evaluate_and_export_run_side_by_side_and_one_that_fails_costs_the_other_nothing(
+    toy: ToyProject,
+) -> None:
+    (toy.root / "meet").touch()
+    (toy.root / "unconvertible").touch()
+    assert "error: export: this graph cannot be converted; use another" in toy.flow(code=2)
+    (toy.root / "unconvertible").unlink()
+    assert fates(toy.flow()) == {"export": "ran", "publish": "ran"}
+    assert toy.calls().count("export") == 2
+
+
 def test_a_refused_candidate_is_exit_code_1_and_leaves_the_release(ran: ToyProject) -> None:
     pointer = (ran.root / "releases/channels/stable.json").read_text()
     ran.edit("params.yaml", "min_accuracy: 0.5 ", "min_accuracy: 0.95 ")

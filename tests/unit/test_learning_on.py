@@ -14,9 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent / "train"))
 from toy_training import ROOT, toy_documents
 
 from openautoglm.corpus import Corpus, Document
-from openautoglm.files import load_json
+from openautoglm.files import load_json, save_json
 from openautoglm.params import Params
 from openautoglm.release.candidate import contents
+from openautoglm.train.feature_store import FeatureStore
+from tasks.ahead import read_ahead
 from tasks.evaluate import evaluate
 from tasks.export import export
 from tasks.graph import graph
@@ -107,6 +109,28 @@ def test_a_new_head_alone_is_a_light_release(first: Path, tmp_path: Path, thorou
     assert any("continual.thorough" in note for note in found["notes"]) == (not thorough)
     assert {"parent_known_classes", "forgetting", "calibration"} <= names
     assert (tmp_path / "models/int8/model.onnx").exists() == thorough
+
+
+def test_what_is_read_ahead_is_what_the_next_batch_needs(
+    first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_json(tmp_path / ".autoglm/code/export.json", {})  # traces are kept for the code that made them
+    run(tmp_path, of("b1"), "finetune", None, tmp_path / "v1")
+    params = toy_params("analytic", None)
+    documents = {(d.text, d.split) for d in of("b1")}
+    assert 0 < read_ahead(params, tmp_path) <= len(documents)
+    assert read_ahead(params, tmp_path) == 0
+    assert read_ahead(toy_params("finetune", None), tmp_path) == 0
+    kept = sorted((tmp_path / ".autoglm/traces").iterdir())
+    assert len(kept) == 2
+    computed: list[int] = []
+    fill = FeatureStore.fill
+    monkeypatch.setattr(FeatureStore, "fill", lambda *args: computed.append(fill(*args)) or computed[-1])
+    run(tmp_path, of("b1"), "analytic", tmp_path / "v1", tmp_path / "v2")
+    assert computed
+    assert not any(computed), "nothing was read again"
+    assert sorted((tmp_path / ".autoglm/traces").iterdir()) == kept, "nothing was traced again"
+    assert read_ahead(params, tmp_path) == 0, "a solved head was solved on them"
 
 
 def test_replay_goes_through_the_stage(first: Path, tmp_path: Path) -> None:

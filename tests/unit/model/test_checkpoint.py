@@ -23,6 +23,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return Checkpoint.save(tmp_path_factory.mktemp("body") / "checkpoint", model, tokenizer, {})
 
 
+def test_how_the_tokenizer_was_loaded_leaves_no_trace(tmp_path: Path) -> None:
+    model, tokenizer = build("tiny", ["a", "b"], 0, graph_size=16, max_tokens=24)
+    found = set()
+    for offline in (True, False):  # HF_HUB_OFFLINE
+        tokenizer.init_kwargs["local_files_only"] = offline
+        found.add(Checkpoint.save(tmp_path / str(offline), model, tokenizer, {}).fingerprint)
+    assert len(found) == 1
+
+
 def with_weights(path: Path, change: Callable[[str, torch.Tensor], torch.Tensor]) -> None:
     tensors: Tensors = load_file(path / WEIGHTS)
     save_file({name: change(name, tensor) for name, tensor in tensors.items()}, path / WEIGHTS)

@@ -17,6 +17,7 @@ from openautoglm.loop import Ledger
 from openautoglm.params import Params
 from openautoglm.release import ReleaseStore
 from openautoglm.release.candidate import contents
+from openautoglm.release.node import is_whole
 from tasks.deliver import deliver, deliver_now, is_stale, take_back
 from tasks.publish import publish as stage
 from tests.unit.release.samples import onnx
@@ -106,6 +107,7 @@ def test_two_versions(tmp_path: Path, params: Params) -> None:
     assert head.facts["data"]["corpus"] == "c" * 64
     assert head.facts["params"]["train"]["epochs"] == params.train.epochs
     assert str(tmp_path) not in head.manifest().decode()
+    assert is_whole(tmp_path / ".autoglm/parents" / head.id, head), "the next run's parent is there already"
 
 
 def test_a_batch_that_arrives_during_training_is_not_said_to_be_learnt(

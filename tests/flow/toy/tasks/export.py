@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from openautoglm.errors import UserError
 from openautoglm.export import convert
 from openautoglm.files import save_json
 from openautoglm.params import Params
@@ -11,6 +12,8 @@ from openautoglm.params import Params
 def export(params: Params, root: Path = Path()) -> dict[str, object]:
     with (root / "calls").open("a") as calls:
         calls.write("export\n")
+    if (root / "unconvertible").is_file():
+        raise UserError("export: this graph cannot be converted; use another")
     for name in ("models/onnx", "models/int8"):
         folder = root / name
         save_json(folder / "config.json", convert(["a", "b"]))
