@@ -39,6 +39,7 @@ from openautoglm.train.run import train
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLITS = ("train", "valid", "test")
+SHUFFLED = 3  # random orders of the batches that the analytic head is tried in
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,12 @@ def released(checkpoint: Checkpoint) -> str:
     return fingerprint({name: sha256_file(checkpoint.path / name) for name in (WEIGHTS, *MODEL_FILES)})
 
 
+def other_orders(batches: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Reverse, and ``SHUFFLED`` at random, the same ones each time."""
+    random_ones = random.Random(1)
+    return [batches[::-1], *(tuple(random_ones.sample(batches, len(batches))) for _ in range(SHUFFLED))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -265,9 +272,14 @@ def main() -> None:
         print(HEAD, *rows, sep="\n")
         for row in rows:
             if row.method == "analytic":
-                other = run("analytic", stream, stream.batches[::-1], chained, Path(name))
-                same = "the same" if other.release == row.release else "ANOTHER"
-                print(f"\nThe batches in reverse order: {same} release, {row.release[:12]}.")
+                ends = {
+                    run("analytic", stream, order, chained, Path(name)).release
+                    for order in other_orders(stream.batches)
+                }
+                same = "the same" if ends == {row.release} else "ANOTHER"
+                print(
+                    f"\nThe batches in reverse and in {SHUFFLED} random orders: {same} release, {row.release[:12]}."
+                )
 
 
 if __name__ == "__main__":

@@ -17,22 +17,23 @@ from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
 from tasks.deliver import CHAIN, Delivered
-from tasks.pages import draw
+from tasks.pages import draw, measure
 from tasks.tracking import run_page
 
 Row = dict[str, Any]
 
 
 def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path = ROOT) -> list[Step]:
-    """Show gates, metrics, sizes and links; return the steps.
+    """Draw the pages, show gates, metrics, sizes and links; return the steps.
 
     Raises:
         NotPublished: the candidate was refused, with the gates that refused it.
     """
     steps = [step.result() if isinstance(step, State) else step for step in ended]  # a cached one is a state
     release = _read(root / "models/release.json")
-    if any(step.how != "cached" for step in steps) or not (root / "reports/report.html").is_file():
-        draw(root)
+    if any(step.how != "cached" for step in steps) or not (root / "reports/latency.json").is_file():
+        measure(root)
+    draw(root)
     gates, pages = gate_rows(root, release), links(root)
     verdict = (
         "published" if delivered.release else "refused" if not release.get("passed") else "not published"

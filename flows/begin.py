@@ -23,7 +23,7 @@ from openautoglm.loop import Lease, hold
 from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
-from tasks.pages import draw_waiting
+from tasks.pages import draw
 from tasks.tracking import FLOW_RUN
 
 SCRATCH = Path(".autoglm/source")  # where `ingest.source` is fetched to
@@ -40,7 +40,7 @@ def begin(may_be_empty: bool = False, must_reach: bool = False) -> Iterator[Leas
     run = get_run_context().flow_run  # type: ignore[union-attr]
     for name in sign_in(run.id):
         print(f"closed {name}: its process is gone")
-    with alone(run.name) as lease, tracked():
+    with alone(run.name) as lease, tracked(), drawn():
         for fault in take_in(must_reach):
             print(f"warning: {fault}")
         if not entries(Params.load()) and not may_be_empty:
@@ -59,10 +59,18 @@ def tracked() -> Iterator[None]:
     try:
         yield
     finally:
-        draw_waiting()
         del os.environ[FLOW_RUN]
         if before is not None:
             os.environ[FLOW_RUN] = before
+
+
+@contextmanager
+def drawn() -> Iterator[None]:
+    """The pages tell of what the block left, also where it ended with an error."""
+    try:
+        yield
+    finally:
+        draw()
 
 
 @contextmanager

@@ -133,7 +133,6 @@ def catch_up(root: Path = Path()) -> Ledger:
 
 def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     """Run ``batch``, write into the ledger what became of it, and say so in one line."""
-    start = time.time()
     try:
         delivered, seconds = one_batch(batch.entry, lease.token)
     except NotPublished as error:
@@ -147,9 +146,10 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     ledger.finish(
         batch.entry, lease.token, "published", release=delivered.release, done=delivered.at, **seconds
     )
-    waited = {"waiting": start - batch.arrived} if batch.tries == 0 else {}
-    parts = ", ".join(f"{name} {value:.1f}" for name, value in (waited | seconds).items() if value >= 0.05)
-    took = delivered.at - batch.arrived
+    done = ledger.get(batch.entry)
+    way = (done and done.way()) or {}
+    parts = ", ".join(f"{part} {took:.1f}" for part, took in way.items() if took >= 0.05)
+    took = sum(way.values())
     return f"{batch.entry}: published as {delivered.release}, {took:.1f} s after it arrived ({parts})"
 
 

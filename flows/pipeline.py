@@ -6,7 +6,7 @@ import sys
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import wait
+from prefect.futures import PrefectFuture, wait
 
 from flows.artifacts import show
 from flows.begin import begin
@@ -37,13 +37,22 @@ def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Ste
     graphs = graph(fence, clean)
     checkpoint = train(fence, clean, graphs)
     exam, model = evaluate.submit(fence, graphs, checkpoint), export.submit(fence, checkpoint)
-    wait([exam, model])
+    both_ended([exam, model])
     candidate = publish(fence, model.result(), exam.result())
     delivered = hand_over(candidate, fence, force, dry_run)
     steps = show([corpus, clean, graphs, checkpoint, exam.result(), model.result(), candidate], delivered)
     if delivered.moved:
         ahead()
     return steps, delivered
+
+
+def both_ended(futures: list[PrefectFuture[Step]]) -> None:
+    """Wait for them also when we are asked to stop: they cannot be, and the lease is ours until they are through."""
+    try:
+        wait(futures)
+    except BaseException:
+        wait(futures)
+        raise
 
 
 @task(

@@ -109,6 +109,7 @@ class TrainParams(Section):
     precision: Literal["auto", "bf16", "fp32"]
     weights: Literal["bf16", "fp16", "fp32"]
     grid: Annotated[float, Field(gt=0.0, le=4.0)] | None
+    in_scope_share: Annotated[float, Field(gt=0.0, lt=1.0)]
     seed: int
     checkpoint_every: Count
     world_size: Count
@@ -160,7 +161,6 @@ class EvaluateParams(Section):
     bootstrap: Count
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)]
     oos_label: str | None
-    in_scope_share: Annotated[float, Field(gt=0.0, lt=1.0)]
     drift_psi: Positive
     drift_oov: Share
     drift_chance: Annotated[float, Field(gt=0.0, lt=1.0)]

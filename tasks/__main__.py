@@ -81,9 +81,11 @@ def main(arguments: list[str]) -> int:
             from tasks.deliver import deliver_now
 
             deliver_now(Params.load())
-        from tasks.pages import draw, draw_waiting
+        from tasks.pages import draw, measure
 
-        draw() if name in ("evaluate", "export", "publish") else draw_waiting()
+        if name == "export":
+            measure()
+        draw()
     except AutoGLMError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code

@@ -13,14 +13,13 @@ def read_ahead(params: Params, root: Path = Path()) -> int:
     Both are kept by content, so this changes no result. Returns how many documents were read.
     """
     from openautoglm.corpus import Corpus
-    from openautoglm.export.trace import trace
+    from openautoglm.export.trace import Kept, trace
     from openautoglm.graph import GraphBatch
     from openautoglm.model.checkpoint import Checkpoint
     from openautoglm.model.config import AutoGLMConfig
     from openautoglm.train.analytic import head_settings
     from openautoglm.train.feature_store import FeatureStore
     from openautoglm.train.features import Extractor
-    from tasks.onnx_parts import traces
 
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     if params.continual.mode != "analytic" or checkpoint.config.adapter == "analytic":
@@ -32,5 +31,5 @@ def read_ahead(params: Params, root: Path = Path()) -> int:
     read = store.fill(extractor, extractor.keys(texts, graphs), texts, graphs)
     head = head_settings(params.continual.features, params.train.seed, checkpoint.config.labels)
     config = AutoGLMConfig.from_dict({**checkpoint.config.to_dict(), **head})
-    trace(config, params.export.opset, traces(root))
+    trace(config, params.export.opset, Kept.of(root))
     return read

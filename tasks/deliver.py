@@ -105,9 +105,11 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     from tasks.registry import register
     from tasks.tracking import tried
 
+    keep = [params.train.parent] if params.train.parent else []
     if delivered.release is None:
         if not recorded(root)["passed"]:  # a dry run leaves one that passed
             tried(lambda: register(params, root, is_refused=True))
+        prune_materialised(root / PARENTS, store_of(params, root), params.publish.channel, keep)
         draw_chain(params, root)  # a refused candidate is part of the history
         return
     if not (delivered.moved or _was_cut_short(delivered.release, root)):
@@ -118,7 +120,6 @@ def settle(params: Params, delivered: Delivered, root: Path = Path()) -> None:
     write_atomic(root / REGISTERED, delivered.release.encode())
     release = store_of(params, root).get(delivered.release)
     Ledger(root / LEDGER).learnt(release.facts["data"].get("entries") or [], release.id)
-    keep = [params.train.parent] if params.train.parent else []
     prune_materialised(root / PARENTS, store_of(params, root), params.publish.channel, keep)
     draw_chain(params, root)
 

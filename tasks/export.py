@@ -32,27 +32,33 @@ def export(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     Raises:
         AutoGLMError: a weight is NaN or infinite, or the graph does not fit the weights or ONNX's checker.
     """
+    from openautoglm.corpus import Corpus
     from openautoglm.export.canary import choose_canary
+    from openautoglm.export.documents import documents_to_try
     from openautoglm.export.int8 import quantize
     from openautoglm.export.onnx import GRAPH, export_onnx
     from openautoglm.export.parity import check_parity, int8_gate
     from openautoglm.export.session import CANARY, Session
+    from openautoglm.export.trace import Kept
     from openautoglm.files import fresh_dir, save_json
+    from openautoglm.graph import GraphBatch
     from openautoglm.model.checkpoint import WEIGHTS, Checkpoint
     from openautoglm.train.machine import use_one_core
-    from tasks.onnx_parts import exam_documents, traces
 
     use_one_core()  # an operation: evaluate runs beside us
     chosen = params.export
     checkpoint = Checkpoint.load(root / "models/checkpoint")
     light = checkpoint.training.get("head_only", False) and not params.continual.thorough
-    doc_ids, texts, labels, graphs = exam_documents(
-        root, params.evaluate.oos_label, CANARIES if light else SCORED
+    doc_ids, texts, labels, graphs = documents_to_try(
+        Corpus.load(root / "data/validated"),
+        GraphBatch.load(root / "data/graphs"),
+        params.evaluate.oos_label,
+        CANARIES if light else SCORED,
     )
     with fresh_dir(root / "models/onnx") as folder:
         _copy(checkpoint.path / WEIGHTS, folder)
         _copy_companions(checkpoint, root, folder)
-        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset, traces(root))
+        graph = export_onnx(checkpoint, folder / GRAPH, chosen.opset, Kept.of(root))
         graph_bytes = graph.stat().st_size
         session = Session(folder)
         corpus = session.encode(texts, graphs)
@@ -98,9 +104,10 @@ def _copy_companions(checkpoint: Checkpoint, root: Path, folder: Path) -> None:
     from openautoglm.model.checkpoint import MODEL_FILES
     from openautoglm.model.scope import SCOPE
 
-    for name in (*MODEL_FILES, SCOPE):
-        if (checkpoint.path / name).is_file():
-            _copy(checkpoint.path / name, folder)
+    for name in MODEL_FILES:
+        _copy(checkpoint.path / name, folder)
+    if (checkpoint.path / SCOPE).is_file():
+        _copy(checkpoint.path / SCOPE, folder)
     _copy(root / "data/graphs" / VOCABULARY, folder)
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from openautoglm.corpus.forgotten import Forgotten
     from openautoglm.params import Params
 
-TEXTS_IN = ("reports/data_docs", "reports/report.html")  # written anew by the stages; no outs of theirs
+TEXTS_IN = (
+    "reports/data_docs",
+    "reports/report.html",
+)  # drawn anew when the run is over (tasks/pages.py); no outs of a stage
 
 
 @dataclass(frozen=True)

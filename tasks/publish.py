@@ -63,7 +63,7 @@ def _candidate(
     from tempfile import TemporaryDirectory
 
     from openautoglm.export.session import check_canary
-    from openautoglm.release import adopt, build, gates
+    from openautoglm.release import build, gates, keep_rehearsed
 
     base, anchor = _held(store, head, root), None
     if head and len(head.weights.chain) > 1:
@@ -88,7 +88,7 @@ def _candidate(
         if found[-1]["passed"]:
             found.append({"kind": "gate", **check_canary(rebuilt)})
             if not gates.refusing(found):
-                adopt(rebuilt, _state(root) / release.id)  # the next run's parent
+                keep_rehearsed(rebuilt, _state(root) / release.id)  # the next run's parent
     release = replace(release, facts={**release.facts, "gates": found})
     release.save(out / "manifest.json")
     return release

@@ -38,9 +38,8 @@ Reads = Callable[[], Mapping[str, object]]
 LOCK = "dvc.lock"
 
 _BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
-_DVC = (
-    threading.Lock()
-)  # stages run side by side, DVC's part of them does not: it would poll its own lock twice a second
+# stages run side by side, DVC's part of them does not: it would poll its own lock twice a second
+_DVC = threading.RLock()
 _spawn, _modify = dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml
 
 

@@ -15,8 +15,9 @@ import os
 import platform
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ SWITCH = (
 NOT_A_STAGE_FAULT = "tracking: not recorded, the run goes on"
 
 Record = Callable[[Mapping[str, object]], None]
+_PARENT = threading.Lock()
+_STATES: dict[str, dict[str, str]] = {}  # pipeline run → stage → its last status in this process
 
 
 @contextmanager
@@ -68,8 +71,10 @@ class _StageRun:
         self.client = client_of(self.root)
         experiment = _experiment(self.client, self.root)
         close_dead_runs(self.client, experiment)
-        self.parent = _parent(self.client, experiment)
-        self.client.update_run(self.parent, status="RUNNING")
+        with _PARENT:  # of two stages that begin at once one makes it
+            self.parent = _parent(self.client, experiment)
+            _STATES.setdefault(self.parent, {})[name] = "RUNNING"
+            self.client.update_run(self.parent, status="RUNNING")
         tags = {
             "mlflow.parentRunId": self.parent,
             "mlflow.source.name": f"python -m tasks {name}",
@@ -118,22 +123,32 @@ class _StageRun:
                 self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
             )
         self.client.set_terminated(self.run, status)
-        self.client.set_terminated(self.parent, status)
+        with _PARENT:
+            states = _STATES[self.parent]
+            states[self.name] = status
+            if worst := _worst(states.values()):
+                self.client.set_terminated(self.parent, worst)
+
+
+def _worst(states: Collection[str]) -> str:
+    """What the pipeline run has come to, by its stages that ran in this process; empty while one of them runs."""
+    if "RUNNING" in states:
+        return ""
+    return next((state for state in ("KILLED", "FAILED") if state in states), "FINISHED")
 
 
 def tell(numbers: Mapping[str, float], root: Path) -> None:
-    """Note ``numbers`` at the pipeline run: what was measured when its stages were over."""
-    if not numbers or os.environ.get(SWITCH) == "off":
-        return
+    """Note ``numbers`` at the pipeline run: what was measured when its stages were over. Nothing where none of them ran."""
+    if numbers and "mlflow" in sys.modules and os.environ.get(SWITCH) != "off":
+        tried(lambda: _tell(numbers, root.resolve()))
 
-    def note() -> None:
-        from mlflow.entities import Metric
 
-        client, now = client_of(root.resolve()), int(time.time() * 1000)
-        parent = _parent(client, _experiment(client, root.resolve()))
-        client.log_batch(parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()])
+def _tell(numbers: Mapping[str, float], root: Path) -> None:
+    from mlflow.entities import Metric
 
-    tried(note)
+    client, now = client_of(root), int(time.time() * 1000)
+    if run := _found(client, _experiment(client, root), _door()[0]):
+        client.log_batch(run, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()])
 
 
 def run_page(root: Path) -> str:
@@ -143,8 +158,8 @@ def run_page(root: Path) -> str:
     with suppress(Exception):
         client = client_of(root.resolve())
         experiment, (door, _) = _experiment(client, root.resolve()), _door()
-        found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
-        return f"#/experiments/{experiment}/runs/{found[0].info.run_id}" if found else ""
+        run = _found(client, experiment, door)
+        return f"#/experiments/{experiment}/runs/{run}" if run else ""
     return ""
 
 
@@ -183,11 +198,16 @@ def _experiment(client: Any, root: Path) -> str:
 def _parent(client: Any, experiment: str) -> str:
     """The parent run of this pipeline run: the flow's, or that of the `dvc` process above us."""
     door, pid = _door()
-    found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id)
+    if found := _found(client, experiment, door):
+        return found
     tags = {"door": door, "mlflow.source.name": door.split(":")[0]} | _process_tags(pid)
     return str(client.create_run(experiment, run_name=f"pipeline {door}", tags=tags).info.run_id)
+
+
+def _found(client: Any, experiment: str, door: str) -> str:
+    """Id of the pipeline run of ``door``, empty where there is none."""
+    found = client.search_runs([experiment], f"tags.door = '{door}'", max_results=1)
+    return str(found[0].info.run_id) if found else ""
 
 
 def _door() -> tuple[str, int]:

@@ -61,7 +61,7 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         Checkpoint.load(checkpoint),
         root / ".autoglm/features",
         *load_documents(job),
-        params.evaluate.in_scope_share,
+        params.train.in_scope_share,
         params.train.precision,
     )
     scope.save(checkpoint / SCOPE)

@@ -6,9 +6,14 @@ python -m tasks validate
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openautoglm.params import Params
+
+if TYPE_CHECKING:
+    from openautoglm.corpus.expectations import Examination
 
 
 def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
@@ -38,12 +43,7 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     with fresh_dir(root / "data" / "quarantine") as fresh:
         pq.write_table(verdict.quarantine, fresh / "rows.parquet", compression="zstd")
     save_json(root / "reports" / "validation.json", verdict.report)
-
-    def write_docs() -> None:
-        with fresh_dir(root / "reports" / "data_docs") as fresh:
-            verdict.examination.write_docs(fresh)
-
-    later(write_docs)
+    later("data_docs", partial(_write_docs, root / "reports", verdict.examination, verdict.report))
     if not verdict.ok:
         draw_waiting()
         # what an earlier corpus left there must not be taken for this one's
@@ -64,6 +64,16 @@ def validate(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         "labels": len(verdict.clean.labels),
         "fingerprint": verdict.clean.fingerprint,
     }
+
+
+def _write_docs(reports: Path, examination: Examination, report: Mapping[str, object]) -> None:
+    """Data Docs show texts: only of the corpus that is still there, in case somebody forgot some of it meanwhile."""
+    from openautoglm.files import fresh_dir, load_json
+
+    path = reports / "validation.json"
+    if path.is_file() and load_json(path) == report:
+        with fresh_dir(reports / "data_docs") as fresh:
+            examination.write_docs(fresh)
 
 
 def _facts(report: Mapping[str, object]) -> dict[str, object]:

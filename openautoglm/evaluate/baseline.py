@@ -68,7 +68,7 @@ def frozen_lr(train: Corpus, test: Corpus, backbone: str, cache: Path, seed: int
 def frozen_features(texts: list[str], backbone: str, cache: Path, seed: int = 0) -> NDArray[np.float32]:
     """[D, H] float32, unit length: mean over the first ``MAX_TOKENS`` word pieces of each text; kept in ``cache``."""
     model, tokenizer = build(backbone, ["none"], seed, text_only=True, max_tokens=MAX_TOKENS)
-    # no published weight depends on its last digits, and bf16 is twice as fast where the processor has it
+    # in the fastest arithmetic that there is here: no published weight depends on its last digits
     extractor = Extractor.of(model, tokenizer)
     nothing = GraphBatch.from_graphs([SemanticGraph((), ())] * len(texts))
     features = FeatureStore.of(cache, extractor).recall(extractor, texts, nothing)[:, 0]

@@ -52,7 +52,7 @@ PAIRS = 15  # most confused pairs in the table
 
 
 def write_report(root: Path) -> Path:
-    """Render ``root/reports/report.html`` from ``reports/*.json``, ``training.jsonl`` and ``models/release.json``.
+    """Render ``root/reports/report.html`` from what the stages left in ``reports/`` and ``models/``.
 
     Raises:
         Corrupt: there is no sound reports/evaluation.json.

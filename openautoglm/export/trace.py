@@ -21,7 +21,8 @@ import transformers
 from onnx import ModelProto, ValueInfoProto
 from torch import Tensor, nn
 
-from openautoglm.files import fingerprint, keep_newest, write_atomic
+from openautoglm.files import fingerprint, keep_newest, sha256_file, write_atomic
+from openautoglm.model.alone import TORCH, seeded
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.checkpoint import config_dict
 from openautoglm.model.config import AutoGLMConfig, with_labels
@@ -51,6 +52,12 @@ class Kept:
 
     folder: Path
     code: str
+
+    @classmethod
+    def of(cls, root: Path) -> Kept | None:
+        """Those of the checkout ``root``, for its code as it is; None where that is not known."""
+        code = root / ".autoglm/code/export.json"
+        return cls(root / ".autoglm/traces", sha256_file(code)) if code.is_file() else None
 
     def path(self, config: AutoGLMConfig, opset: int) -> Path:
         libraries = [str(module.__version__) for module in (torch, torch_geometric, transformers, onnx)]
@@ -96,7 +103,7 @@ def _traced(config: AutoGLMConfig, opset: int) -> ModelProto:
     """The graph with the parameters among its inputs."""
     inputs = example_inputs(config)
     buffer = BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with TORCH, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # about the exporter's age and about masks; parity looks at both
         torch.onnx.export(
             _Logits(_untrained(config)),
@@ -151,8 +158,7 @@ class _Logits(nn.Module):
 
 def _untrained(config: AutoGLMConfig) -> AutoGLMModel:
     """Random everywhere: the exporter merges parameters of equal values, such as all biases of a fresh model."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         model = AutoGLMModel(config)
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=0.02)

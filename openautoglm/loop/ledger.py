@@ -30,7 +30,9 @@ from openautoglm.loop.lease import LeaseLost
 
 State = Literal["pending", "running", "published", "refused", "aside"]
 END: tuple[State, ...] = ("published", "refused", "aside")
-PARTS = ("ingest", "validate", "graph", "train", "evaluate+export", "publish")  # of a batch's way
+# of a batch's way; two stages of one part run side by side
+PARTS: dict[str, tuple[str, ...]] = {name: (name,) for name in ("ingest", "validate", "graph", "train")}
+PARTS |= {"evaluate-export": ("evaluate", "export"), "publish": ("publish",)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Batch:
         """
         if not {"taken", "done"} <= self.times.keys():
             return None
-        parts = {part: max(self.times.get(stage, 0.0) for stage in part.split("+")) for part in PARTS}
+        parts = {part: max(self.times.get(stage, 0.0) for stage in stages) for part, stages in PARTS.items()}
         parts = {"waiting": max(self.times["taken"] - self.arrived, 0.0), **parts}
         rest = self.times["done"] - self.arrived - sum(parts.values())
         return {**parts, "rest": max(rest, 0.0)}

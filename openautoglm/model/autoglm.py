@@ -15,6 +15,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from openautoglm.graph import EDGE_TYPES, NODE_TYPES
 from openautoglm.model.adapters import build_adapter
+from openautoglm.model.alone import TORCH, seeded
 from openautoglm.model.backbone import build_empty, load_backbone, values_of
 from openautoglm.model.config import AutoGLMConfig, with_labels
 from openautoglm.model.fusion import GatedCrossAttention
@@ -38,23 +39,26 @@ class AutoGLMModel(PreTrainedModel):
     main_input_name = "input_ids"
 
     def __init__(self, config: AutoGLMConfig, backbone: nn.Module | None = None) -> None:
-        super().__init__(config)
-        self.backbone = backbone if backbone is not None else build_empty(config.backbone_config)
-        hidden = config.backbone_config["hidden_size"]
-        if not config.text_only:
-            self.graph_encoder = GraphEncoder(
-                self.word_embeddings.embedding_dim,
-                hidden,
-                config.graph_size,
-                config.graph_layers,
-                config.graph_heads,
-                config.node_types,
-                config.edge_types,
-            )
-            self.fusion = GatedCrossAttention(hidden, config.graph_size, config.graph_heads)
-        self.adapter = build_adapter(hidden, config)
-        self.use_graph = not config.text_only  # the ablation switch at evaluation time
-        self.post_init()
+        with (
+            TORCH
+        ):  # transformers puts its own in the place of torch's initialisers meanwhile, for the whole process
+            super().__init__(config)
+            self.backbone = backbone if backbone is not None else build_empty(config.backbone_config)
+            hidden = config.backbone_config["hidden_size"]
+            if not config.text_only:
+                self.graph_encoder = GraphEncoder(
+                    self.word_embeddings.embedding_dim,
+                    hidden,
+                    config.graph_size,
+                    config.graph_layers,
+                    config.graph_heads,
+                    config.node_types,
+                    config.edge_types,
+                )
+                self.fusion = GatedCrossAttention(hidden, config.graph_size, config.graph_heads)
+            self.adapter = build_adapter(hidden, config)
+            self.use_graph = not config.text_only  # the ablation switch at evaluation time
+            self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         """Each layer keeps its own initialisation; the backbone brings its weights along."""
@@ -118,8 +122,7 @@ def build(backbone: str, labels: list[str], seed: int = 0, **settings: Any) -> t
     """
     encoder, tokenizer = load_backbone(backbone, seed)
     config = configure(values_of(encoder.config), labels, **settings)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return AutoGLMModel(config, encoder), tokenizer
 
 

@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from openautoglm.errors import BackboneError
 from openautoglm.files import sha256_file
+from openautoglm.model.alone import TORCH, seeded
 
 # its load report and progress bar speak of keys that we leave out on purpose (the pooler)
 transformers_logging.set_verbosity_error()
@@ -54,7 +55,7 @@ def load_backbone(name: str, seed: int = 0) -> tuple[torch.nn.Module, Any]:
         0.0  # measured: costs a fifth of a step on CPU and buys nothing here
     )
     extra = {"add_pooling_layer": False} if config.model_type == "bert" else {}
-    with _naming(name):
+    with TORCH, _naming(name):
         model = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32, **extra)
         return model, load_tokenizer(folder)
 
@@ -161,7 +162,6 @@ def _from_hub(name: str) -> Path:
 
 
 def _tiny(seed: int) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model: torch.nn.Module = AutoModel.from_config(copy.deepcopy(_TINY), add_pooling_layer=False)
     return model

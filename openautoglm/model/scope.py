@@ -61,7 +61,7 @@ class Scope:
         try:
             return cls(**load_json(path))
         except (TypeError, ValueError) as error:
-            raise Corrupt(f"{path}: not the threshold that export writes: {error}") from None
+            raise Corrupt(f"{path}: not the threshold that train sets: {error}") from None
 
     def save(self, path: Path) -> None:
         save_json(path, asdict(self))

@@ -5,7 +5,7 @@
 
 from openautoglm.release.candidate import build
 from openautoglm.release.delta import Delta, apply, diff
-from openautoglm.release.node import Pulled, adopt, materialise, pull
+from openautoglm.release.node import Pulled, keep_rehearsed, materialise, pull
 from openautoglm.release.release import Release
 from openautoglm.release.store import ReleaseStore
 
@@ -14,10 +14,10 @@ __all__ = [
     "Pulled",
     "Release",
     "ReleaseStore",
-    "adopt",
     "apply",
     "build",
     "diff",
+    "keep_rehearsed",
     "materialise",
     "pull",
 ]

@@ -117,7 +117,7 @@ def rehearse(store: ReleaseStore, candidate: Path, known: dict[str, Path], to: P
         fetcher.clear()
 
 
-def adopt(built: Path, to: Path) -> None:
+def keep_rehearsed(built: Path, to: Path) -> None:
     """A folder that :func:`rehearse` built takes its place among those that :func:`materialise` wrote."""
     with locked(to.parent):
         shutil.rmtree(to, ignore_errors=True)

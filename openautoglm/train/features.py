@@ -1,7 +1,8 @@
 """Features of documents: the same bits whoever stands beside them, so that they are computed once and kept.
 
 A document's features are what the task adapter reads. Backbone and graph path run on fixed shapes (a few lengths, 256
-tokens a batch, one thread an operation), so that a row's arithmetic is always the same. The backbone's arithmetic is bf16 where the hardware multiplies it, twice as fast (docs/adr/0008-features-in-bf16.md).
+tokens a batch, one thread an operation), so that a row's arithmetic is always the same. The backbone's
+arithmetic is bf16 where that is faster (docs/adr/0008-features-in-bf16.md).
 
 extractor = Extractor.of(checkpoint.model(), checkpoint.tokenizer())
 features = extractor.extract(texts, graphs)                # [D, P, H] float32

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from openautoglm.graph import GraphBatch, Node, SemanticGraph
+from openautoglm.graph import Edge, GraphBatch, Node, SemanticGraph
+from openautoglm.model.alone import TORCH
 from openautoglm.model.autoglm import AutoGLMModel
 from openautoglm.model.encode import INPUT_NAMES, EncodedCorpus, collate_arrays
 from openautoglm.train.machine import one_thread
@@ -63,7 +64,13 @@ class GraphPath:
     def _is_alike(self) -> bool:
         """Whether a document's bits do not depend on its place and neighbours here."""
         random = torch.Generator().manual_seed(0)
-        graphs = [SemanticGraph(tuple(Node(0, 1, 0) for _ in range(count)), ()) for count in range(1, 10)]
+        graphs = [
+            SemanticGraph(
+                tuple(Node(0, 1, 0) for _ in range(count)),
+                tuple(Edge(node - 1, node, node % 3) for node in range(1, count)),
+            )
+            for count in range(1, 10)
+        ]
         pieces = np.arange(45)
         corpus = EncodedCorpus(
             token_ids=np.zeros(9 * 8, np.int64),
@@ -78,9 +85,13 @@ class GraphPath:
         text = torch.randn(9, self.hidden, generator=random).to(self.device)
         states = torch.randn(9, 8, self.hidden, generator=random).to(self.device)
         order = np.array([8, 3, 5, 0, 7])
-        together = self._group(corpus, np.arange(9), text, states, NODES)
-        others = self._group(corpus, order, text[order], states[order], NODES)
-        return torch.equal(together[order], others)
+        return all(
+            torch.equal(
+                self._group(corpus, np.arange(9), text, states, nodes)[order],
+                self._group(corpus, order, text[order], states[order], nodes),
+            )
+            for nodes in (NODES, 2 * NODES)
+        )
 
     def _traced(self, joined: _Joined) -> Any:
         """Traced: for graphs this small Python took four times as long as the arithmetic, and held up the other threads."""
@@ -93,7 +104,7 @@ class GraphPath:
             *(torch.zeros(NODES, dtype=torch.int64), torch.arange(NODES) % TEXTS),
             *(pair, torch.zeros(2, dtype=torch.int64), torch.ones(2)),
         )
-        with warnings.catch_warnings(), torch.no_grad():
+        with TORCH, warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # about the tracer's age
             inputs = tuple(part.to(self.device) for part in example)
             traced = torch.jit.trace(joined, inputs, check_trace=False)  # type: ignore[no-untyped-call]

@@ -42,7 +42,7 @@ class Job:
         """With the key: sha256 of everything the result depends on. Another key never sees this run's state."""
         code = load_json(self.code) if self.code is not None and self.code.is_file() else None
         depends = {
-            "params": self.params.model_dump(),
+            "params": self.params.model_dump(exclude={"in_scope_share"}),  # set on what was trained
             "corpus": fingerprint_dir(self.corpus),
             "graphs": fingerprint_dir(self.graphs),
             "parent": fingerprint_dir(self.parent) if self.parent else None,

@@ -9,10 +9,10 @@ holds queries, values and the parts outside the backbone alone. Queries and valu
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from openautoglm.errors import ParamsError
+from openautoglm.model.alone import seeded
 
 QUERIES = ("query", "query_proj", "q_proj", "q_lin", "q")  # Hugging Face's names in its encoders
 VALUES = ("value", "value_proj", "v_proj", "v_lin", "v")
@@ -36,8 +36,7 @@ def adapt(backbone: nn.Module, rank: int, seed: int) -> None:
 
     names = _projections(backbone, rank)
     config = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, bias="none", target_modules=names)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         inject_adapter_in_model(config, backbone)
 
 

@@ -17,11 +17,11 @@ from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.model.scope import Scope
 from openautoglm.train.feature_store import FeatureStore
 from openautoglm.train.features import Extractor
+from openautoglm.train.machine import one_thread
 
 MOST = 300  # valid documents that it is set on: the share kept is then off by about a point
 
 
-@torch.inference_mode()
 def fit_scope(
     checkpoint: Checkpoint,
     cache: Path,
@@ -47,6 +47,7 @@ def fit_scope(
     texts = [text or "" for text in corpus.table["text"].take(rows).to_pylist()]
     extractor = Extractor.of_checkpoint(checkpoint, precision=precision)
     features = FeatureStore.of(cache, extractor).recall(extractor, texts, graphs.select(rows))
-    logits = checkpoint.head()(torch.from_numpy(features[:, 0])).numpy()
+    with one_thread(), torch.inference_mode():
+        logits = checkpoint.head()(torch.from_numpy(features[:, 0])).numpy()
     finite = np.isfinite(logits).all(axis=1, keepdims=True)
     return Scope.fit(np.where(finite, logits, np.float32(0)), share)

@@ -76,7 +76,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def threshold(root: Path, corpus: Corpus, graphs: GraphBatch) -> Scope:
     found = Checkpoint.load(root / "models/checkpoint")
-    return fit_scope(found, root / ".autoglm/features", corpus, graphs, params().evaluate.in_scope_share)
+    return fit_scope(found, root / ".autoglm/features", corpus, graphs, params().train.in_scope_share)
 
 
 def make_head(path: Path, train: Corpus) -> None:

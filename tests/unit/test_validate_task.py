@@ -8,15 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from openautoglm.corpus import Corpus
+from openautoglm.corpus.expectations import Examination
 from openautoglm.corpus.inbox import put
 from openautoglm.corpus.redact import take_out
 from openautoglm.corpus.sample import write_sample
 from openautoglm.corpus.sample_damage import EACH
 from openautoglm.errors import ValidationFailed
+from openautoglm.files import save_json
 from openautoglm.params import Params
 from tasks.ingest import ingest
 from tasks.pages import draw_waiting
-from tasks.validate import validate
+from tasks.validate import _write_docs, validate
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -51,6 +53,18 @@ def failed(
     with pytest.raises(ValidationFailed) as caught:
         validate(params, root)
     return root, caught.value
+
+
+def test_docs_are_of_the_corpus_that_is_there(tmp_path: Path) -> None:
+    """Somebody forgot some of it while a run that had examined it was held up: its texts do not come back."""
+    report = {"rows": 3}
+    save_json(tmp_path / "validation.json", {"rows": 2})
+    examination = Examination()
+    _write_docs(tmp_path, examination, report)
+    assert not (tmp_path / "data_docs").exists()
+    save_json(tmp_path / "validation.json", report)
+    _write_docs(tmp_path, examination, report)
+    assert (tmp_path / "data_docs/index.html").is_file()
 
 
 def test_two_good_batches(params: Params, sample: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_times_from_arrival_to_service() -> None:
     [row] = stage_times([done, waiting])
     assert row["total"] == 12.0
     parts = row["parts"]
-    assert (parts["waiting"], parts["train"], parts["evaluate+export"], parts["rest"]) == (5.0, 3.0, 1.0, 2.0)
+    assert (parts["waiting"], parts["train"], parts["evaluate-export"], parts["rest"]) == (5.0, 3.0, 1.0, 2.0)
 
 
 def test_a_page_that_cannot_be_drawn_takes_nothing_back(

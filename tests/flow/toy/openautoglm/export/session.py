@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+GRAPH = "model.onnx"
+
 
 def check_canary(folder: Path) -> dict[str, object]:
     found = (folder / "model.safetensors").is_file()
