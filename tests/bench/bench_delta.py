@@ -33,7 +33,7 @@ PAIRS = {
     "bf16 LoRA, merged": ("lora", "bf16"),
     "fp32 full": ("full", "fp32"),
 }
-ROUNDS, PATIENCE = 3, 20.0  # seconds after which no further round begins
+ROUNDS, PATIENCE = 7, 20.0  # seconds after which no further round begins
 Row = dict[str, Any]
 
 
