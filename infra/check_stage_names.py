@@ -1,4 +1,4 @@
-"""One name per stage, the same everywhere: dvc.yaml, params.yaml, tasks/, flows/pipeline.py, loop/history.py.
+"""One name per stage, the same everywhere: dvc.yaml, params.yaml, tasks/, flows/pipeline.py, loop/ledger.py.
 
 python infra/check_stage_names.py
 """
@@ -27,7 +27,7 @@ def faults(root: Path = ROOT) -> list[str]:
             name for name in yaml.load((root / "params.yaml").read_text()) if name != "continual"
         ],  # train's and evaluate's second section
         "flows/pipeline.py": _steps(root / "flows/pipeline.py"),
-        "openautoglm/loop/history.py": _listed(root / "openautoglm/loop/history.py"),
+        "openautoglm/loop/ledger.py": _parts(root / "openautoglm/loop/ledger.py"),
     }
     lines = [
         f"{place}: expected {stages}, found {names}" for place, names in found.items() if names != stages
@@ -56,11 +56,11 @@ def _steps(path: Path) -> list[str]:
     return names
 
 
-def _listed(path: Path) -> list[str]:
-    """What ``path`` calls STAGES; the library may not import tasks."""
+def _parts(path: Path) -> list[str]:
+    """Stage names in the values of PARTS, in order; the library may not import tasks."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STAGES":
-            return list(ast.literal_eval(node.value))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PARTS":
+            return [stage for part in ast.literal_eval(node.value).values() for stage in part]
     return []
 
 

@@ -31,8 +31,14 @@ from openautoglm.loop.lease import LeaseLost
 State = Literal["pending", "running", "published", "refused", "aside"]
 END: tuple[State, ...] = ("published", "refused", "aside")
 # of a batch's way; two stages of one part run side by side
-PARTS: dict[str, tuple[str, ...]] = {name: (name,) for name in ("ingest", "validate", "graph", "train")}
-PARTS |= {"evaluate-export": ("evaluate", "export"), "publish": ("publish",)}
+PARTS = {
+    "ingest": ("ingest",),
+    "validate": ("validate",),
+    "graph": ("graph",),
+    "train": ("train",),
+    "evaluate-export": ("evaluate", "export"),
+    "publish": ("publish",),
+}
 
 
 @dataclass(frozen=True)
