@@ -104,8 +104,10 @@ class OneLine(logging.Filter):
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if isinstance(error, AutoGLMError):
             record.msg, record.args, record.exc_info = str(error), (), None
-        # a temporary server has no pages to view
-        return not (OWNER in os.environ and record.getMessage().startswith("View at"))
+        said = record.getMessage()
+        # a temporary server has no pages to view; and Prefect warns of every stage in a thread that its limit is seen
+        # between two calls only, which is soon enough for an hour
+        return not ((said.startswith("View at") and OWNER in os.environ) or said.startswith("Timeout of "))
 
 
 for _logger in ("prefect.flow_runs", "prefect.task_runs"):

@@ -28,7 +28,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 from dvc.utils.strictyaml import validate
 
-import tasks  # noqa: F401  sets the environment before anything reads it
+import tasks  # sets the environment before anything reads it
 from openautoglm.files import write_atomic
 
 BUSY = (LockError, RWLockFileCorruptedError)  # goes away: another process is at work, or was killed at it
@@ -36,6 +36,7 @@ How = Literal["ran", "restored", "cached"]
 Log = Callable[[str], object]
 Reads = Callable[[], Mapping[str, object]]
 LOCK = "dvc.lock"
+ORDER = {name: place for place, name in enumerate(("code", *tasks.STAGES))}
 
 _BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
 # stages run side by side, DVC's part of them does not: it would poll its own lock twice a second
@@ -54,7 +55,8 @@ def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = Non
 @contextmanager
 def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
     """DVC's own but for dvc.lock. That one is written whole or not at all, so that no process that is killed at it leaves half of
-    it; and read without a thought for comments, which nobody writes there: that took half of what DVC takes for a stage.
+    it; with its stages in the order of dvc.yaml, whichever of two side by side was through first; and read without a thought
+    for comments, which nobody writes there: that took half of what DVC takes for a stage.
     """
     file = Path(path)
     if file.name != LOCK:
@@ -63,6 +65,8 @@ def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
         return
     data = parse_yaml(file.read_text(), path) if file.is_file() else {}
     yield data
+    if made := data.get("stages"):
+        data["stages"] = dict(sorted(made.items(), key=lambda stage: ORDER.get(stage[0], len(ORDER))))
     write_atomic(file, dumps_yaml(data).encode())
 
 

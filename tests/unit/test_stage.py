@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,6 +153,15 @@ def test_dvc_lock_is_spelt_as_dvc_spells_it(tmp_path: Path) -> None:
             with modified(str(path)) as data:
                 data.update(step)
         assert ours.read_text() == theirs.read_text()
+
+
+def test_dvc_lock_has_the_stages_in_their_order_whichever_was_through_first(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    for name in ("unknown", "export", "evaluate", "code"):
+        with stage.dvc.dvcfile.modify_yaml(str(lock)) as data:
+            data.setdefault("stages", {})[name] = {"cmd": name}
+
+    assert re.findall(r"cmd: (.*)", lock.read_text()) == ["code", "evaluate", "export", "unknown"]
 
 
 def test_stages_side_by_side_wait_for_each_other_in_dvcs_part_alone(root: Path) -> None:
