@@ -16,6 +16,7 @@ from flows.server import ROOT, running
 from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
+from openautoglm.release.gates import refusing
 from tasks.deliver import CHAIN, Delivered
 from tasks.pages import draw, measure
 from tasks.tracking import run_page
@@ -46,7 +47,9 @@ def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path =
         create_link_artifact(url, key=name, link_text=name)
     print("\n".join(shown(release, steps, gates, pages, root, verdict)))
     if verdict == "refused":
-        refused = "; ".join(f"{row['gate']}: {row['reason']}" for row in gates if not row["passed"])
+        refused = "; ".join(
+            f"{row['gate']}: {row['reason'].rstrip('.')}" for row in gates if row["verdict"] == "FAIL"
+        )
         raise NotPublished(f"not published: {refused or release.get('reason', 'no gate said why')}")
     return steps
 
@@ -54,15 +57,10 @@ def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path =
 def gate_rows(root: Path, release: Mapping[str, Any]) -> list[Row]:
     """One row per gate: the release's own list, which has the evaluation's and the export's, or the evaluation's."""
     found = release.get("gates") or _read(root / "reports/evaluation.json").get("gates") or []
-    if isinstance(found, Mapping):
-        found = [
-            {"name": name, **(value if isinstance(value, Mapping) else {"passed": value})}
-            for name, value in found.items()
-        ]
     return [
         {
-            "gate": item.get("name", "?"),
-            "passed": bool(item.get("passed")),
+            "gate": item["name"],
+            "verdict": "pass" if item["passed"] else "FAIL" if refusing([item]) else "warn",
             "value": _number(item.get("value")),
             "bound": _number(item.get("bound")),
             "reason": item.get("reason", ""),
@@ -132,9 +130,7 @@ def shown(
     lines = ["", f"steps    {done or 'all cached'}"]
     for row in gates:
         numbers = "" if row["value"] is None else f"{row['value']} (bound {row['bound']}) "
-        lines.append(
-            f"gate     {'pass' if row['passed'] else 'FAIL'} {row['gate']:<20} {numbers}{row['reason']}"
-        )
+        lines.append(f"gate     {row['verdict']} {row['gate']:<20} {numbers}{row['reason']}")
     for name, before, now in metric_rows(root):
         lines.append(
             f"metric   {name:<10} {_number(now)}" + ("" if before is None else f" (parent {_number(before)})")

@@ -136,7 +136,7 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
     try:
         delivered, seconds = one_batch(batch.entry, lease.token)
     except NotPublished as error:
-        ledger.finish(batch.entry, lease.token, "refused", why=str(error))
+        ledger.finish(batch.entry, lease.token, "refused", why=str(error).removeprefix("not published: "))
         return f"{batch.entry}: {error}"
     except ITS_OWN_FAULT as error:
         return _failed(batch, ledger, lease, str(error))
