@@ -66,11 +66,16 @@ def tracked() -> Iterator[None]:
 
 @contextmanager
 def drawn() -> Iterator[None]:
-    """The pages tell of what the block left, also where it ended with an error."""
+    """The pages tell of what the block left, also where it ended with an error.
+
+    Then a report that is not there stays away: `forget` may have cleared it, and the exam be still the one with the texts.
+    """
     try:
         yield
-    finally:
-        draw()
+    except BaseException:
+        draw(missing=False)
+        raise
+    draw()
 
 
 @contextmanager

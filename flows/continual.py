@@ -21,7 +21,7 @@ from prefect.events import emit_event
 from prefect.states import Completed, State
 
 from flows.begin import begin, tracked
-from flows.pipeline import stages
+from flows.pipeline import read_on, stages
 from flows.steps import bring_up_to_date
 from openautoglm.corpus.arrivals import set_aside
 from openautoglm.corpus.source import is_url
@@ -147,6 +147,7 @@ def _taken(batch: Batch, ledger: Ledger, lease: Lease) -> str:
         batch.entry, lease.token, "published", release=delivered.release, done=delivered.at, **seconds
     )
     done = ledger.get(batch.entry)
+    read_on(delivered)
     way = (done and done.way()) or {}
     parts = ", ".join(f"{part} {took:.1f}" for part, took in way.items() if took >= 0.05)
     took = sum(way.values())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+from concurrent.futures import Future, wait
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture, wait
 
 from flows.artifacts import show
 from flows.begin import begin
@@ -24,6 +27,7 @@ train = step("train", hours=24)
 evaluate = step("evaluate")
 export = step("export")
 publish = step("publish", retries=3)
+LONGEST = 4 * 3600.0  # seconds: more than the limit of a stage and its retries
 
 
 def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Step], Delivered]:
@@ -36,23 +40,32 @@ def stages(fence: int, force: str = "", dry_run: bool = False) -> tuple[list[Ste
     clean = validate(fence, corpus)
     graphs = graph(fence, clean)
     checkpoint = train(fence, clean, graphs)
-    exam, model = evaluate.submit(fence, graphs, checkpoint), export.submit(fence, checkpoint)
-    both_ended([exam, model])
-    candidate = publish(fence, model.result(), exam.result())
+    side_by_side = evaluate.submit(fence, graphs, checkpoint), export.submit(fence, checkpoint)
+    both_ended(*(one.wrapped_future for one in side_by_side))
+    exam, model = (one.result() for one in side_by_side)
+    candidate = publish(fence, model, exam)
     delivered = hand_over(candidate, fence, force, dry_run)
-    steps = show([corpus, clean, graphs, checkpoint, exam.result(), model.result(), candidate], delivered)
-    if delivered.moved:
-        ahead()
-    return steps, delivered
+    return show([corpus, clean, graphs, checkpoint, exam, model, candidate], delivered), delivered
 
 
-def both_ended(futures: list[PrefectFuture[Step]]) -> None:
-    """Wait for them also when we are asked to stop: they cannot be, and the lease is ours until they are through."""
-    try:
-        wait(futures)
-    except BaseException:
-        wait(futures)
-        raise
+def both_ended(*threads: Future[Any], longest: float = LONGEST) -> None:
+    """Wait for both, also when we are asked to stop: a thread cannot be, and the lease is ours until it is through.
+
+    After ``longest`` seconds one hangs. Then the process ends as a killed one does, and what it held is free.
+    """
+    until, stopped = time.monotonic() + longest, None
+    while not all(one.done() for one in threads):
+        try:
+            if wait(threads, timeout=max(until - time.monotonic(), 0)).not_done:
+                print(
+                    f"evaluate or export hangs, after {longest:g} s: giving up", file=sys.stderr, flush=True
+                )
+                os._exit(1)
+        except BaseException as error:
+            print("stopping as soon as evaluate and export are through", file=sys.stderr, flush=True)
+            stopped = stopped or error
+    if stopped:
+        raise stopped
 
 
 @task(
@@ -63,12 +76,18 @@ def both_ended(futures: list[PrefectFuture[Step]]) -> None:
     log_prints=True,
 )
 def ahead() -> None:
-    """Nothing waits for this any more; what goes wrong here is told and costs the next batch some seconds."""
+    """What goes wrong here is told, and costs the next batch some seconds."""
     try:
         if read := read_ahead(Params.load()):
             print(f"{read} documents read for the next batch")
     except Exception as error:
         print(f"nothing read ahead: {type(error).__name__}: {error}")
+
+
+def read_on(delivered: Delivered) -> None:
+    """Once everybody was told of the release: what the next batch would have to do first."""
+    if delivered.moved:
+        ahead()
 
 
 @flow(name="pipeline", log_prints=True, persist_result=False)
@@ -87,6 +106,7 @@ def pipeline(keep_parent: bool = False, dry_run: bool = False, force: str = "") 
         if not keep_parent:
             pin_all()
         _, delivered = stages(lease.token, force, dry_run)
+        read_on(delivered)
         return delivered.release
 
 

@@ -13,7 +13,7 @@ from prefect.states import Completed, State
 
 from flows.begin import begin
 from flows.continual import catch_up
-from flows.pipeline import stages
+from flows.pipeline import read_on, stages
 from openautoglm.errors import NotPublished
 from tasks.lineage import pin_retrain
 
@@ -39,6 +39,7 @@ def retrain(why: str = "by hand", dry_run: bool = False) -> str | State[str] | N
             return Completed(name="ChampionStays", message=message, data=str(champion))
         if not dry_run:
             ledger.did("retrain")
+        read_on(delivered)
         return delivered.release
 
 

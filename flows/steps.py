@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 from prefect.tasks import exponential_backoff
 
+from flows.heavy import load
 from flows.progress import training_shown
 from flows.server import OWNER
 from openautoglm.errors import AutoGLMError, Conflict
@@ -88,7 +90,13 @@ def still_ours(fence: int) -> None:
 def bring_up_to_date(name: str, force: bool = False) -> How:
     """Run stage ``name`` where DVC says so, or in any case."""
     reads = read_of_inbox if name == "ingest" else dict
-    return ensure(name, lambda: run_stage(name), log=get_run_logger().info, force=force, reads=reads)
+    return ensure(name, lambda: _run(name), log=get_run_logger().info, force=force, reads=reads)
+
+
+def _run(name: str) -> object:
+    if threading.current_thread() is not threading.main_thread():  # another stage runs beside it
+        load()
+    return run_stage(name)
 
 
 def is_transient(task: object, run: object, state: State[Any]) -> bool:
@@ -105,11 +113,14 @@ class OneLine(logging.Filter):
         if isinstance(error, AutoGLMError):
             record.msg, record.args, record.exc_info = str(error), (), None
         said = record.getMessage()
-        # a temporary server has no pages to view; and Prefect warns of every stage in a thread that its limit is seen
-        # between two calls only, which is soon enough for an hour
+        # a temporary server has no pages to view; and Prefect warns of every stage in a thread that its limit ends no call
+        # that hangs, which is why the flow waits for them only so long (pipeline.both_ended)
         return not ((said.startswith("View at") and OWNER in os.environ) or said.startswith("Timeout of "))
 
 
 for _logger in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_logger).addFilter(OneLine())
-logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folders are
+# it tells where its temporary folders are, at a level that it sets itself when it is imported
+logging.getLogger("great_expectations.data_context.types.base").addFilter(
+    lambda said: said.levelno > logging.INFO
+)

@@ -10,24 +10,16 @@ import gc
 import importlib
 import os
 import sys
-from contextlib import suppress
+
+from flows.heavy import load
 
 FLOWS = ("continual", "pipeline", "retrain", "rollback")
 LIGHT = "AUTOGLM_RUNNER_LIGHT"  # set: only what the flows themselves import, for a machine with little memory
-HEAVY = (
-    "pandas", "pyarrow.parquet", "pyarrow.compute", "sklearn.linear_model", "scipy.stats", "torch", "torch_geometric",
-    "transformers", "transformers.models.bert.modeling_bert", "great_expectations", "onnx", "onnxruntime",
-    "safetensors.torch", "mlflow", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.figure",
-    "jinja2",
-)  # fmt: skip
-ROOMS = ("corpus", "graph", "model", "train", "evaluate", "export", "release")
 
 for _name in FLOWS:
     importlib.import_module(f"flows.{_name}")
 if not os.environ.get(LIGHT):
-    for _name in (*HEAVY, *(f"openautoglm.{room}" for room in ROOMS)):
-        with suppress(ImportError):  # what is missing is said by the stage that needs it
-            importlib.import_module(_name)
+    load()
 if "torch" in sys.modules:
     assert not sys.modules["torch"].cuda.is_initialized(), (
         "a fork cannot use a GPU that its parent has touched"

@@ -21,6 +21,7 @@ EXAMPLES = 32  # documents that latencies are measured on
 REPORT = Path("reports/report.html")
 DRAWN_OF = Path(".autoglm/report")  # what the report was drawn of, as a fingerprint
 READ = ("reports/*.json", "reports/training.jsonl", "models/release.json", "models/checkpoint/scope.json")
+DRAWN_BY = ("openautoglm/evaluate/*.py", "openautoglm/evaluate/templates/*")  # another layout is another page
 
 _WAITING: dict[str, Callable[[], object]] = {}
 
@@ -37,10 +38,11 @@ def draw_waiting() -> None:
         _tried(name, _WAITING.pop(name))
 
 
-def draw(root: Path = Path()) -> None:
-    """What stages put off, and the report where it tells of something else than what is there now."""
+def draw(root: Path = Path(), *, missing: bool = True) -> None:
+    """What stages put off, and the report where it tells of something else than what is there now, or is ``missing``."""
     draw_waiting()
-    _tried(REPORT.name, lambda: _draw_report(root))
+    if missing or (root / REPORT).is_file():
+        _tried(REPORT.name, lambda: _draw_report(root))
 
 
 def measure(root: Path = Path()) -> None:
@@ -84,7 +86,7 @@ def measure_latencies(params: Params, root: Path = Path()) -> dict[str, float]:
 def _draw_report(root: Path) -> None:
     if not (root / "reports/evaluation.json").is_file():
         return
-    read = sorted({path for pattern in READ for path in root.glob(pattern)})
+    read = sorted({path for pattern in READ + DRAWN_BY for path in root.glob(pattern)})
     stamp = fingerprint([[str(path.relative_to(root)), sha256_file(path)] for path in read]).encode()
     drawn = root / DRAWN_OF
     if not (root / REPORT).is_file() or not drawn.is_file() or drawn.read_bytes() != stamp:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dvc.dvcfile
+import dvc.rwlock
 import dvc.stage.run
 from dvc.exceptions import DvcException
 from dvc.lock import LockError, make_lock
@@ -41,7 +42,7 @@ ORDER = {name: place for place, name in enumerate(("code", *tasks.STAGES))}
 _BODY: ContextVar[Callable[[Any], object] | None] = ContextVar("stage_body", default=None)
 # stages run side by side, DVC's part of them does not: it would poll its own lock twice a second
 _DVC = threading.RLock()
-_spawn, _modify = dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml
+_spawn, _modify, _rwlock = dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml, dvc.rwlock.rwlock
 
 
 def _cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = None) -> None:
@@ -70,8 +71,17 @@ def _modified(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
     write_atomic(file, dumps_yaml(data).encode())
 
 
+@contextmanager
+def _locked(folder: str, fs: Any, cmd: str, *given: Any) -> Iterator[None]:
+    """DVC's own. It tells who reads a file by process and command; two stages of one process are two readers, or the first
+    that is through would let go for both.
+    """
+    with _rwlock(folder, fs, f"{cmd} {threading.get_ident()}", *given):
+        yield
+
+
 # the only private names of DVC's that are touched; a test holds that they are there
-dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml = _cmd_run, _modified
+dvc.stage.run.cmd_run, dvc.dvcfile.modify_yaml, dvc.rwlock.rwlock = _cmd_run, _modified, _locked
 logging.getLogger("dvc").propagate = False  # else every line of DVC's appears twice under Prefect
 logging.getLogger("dvc").setLevel(logging.WARNING)  # what it did is the state of the step
 

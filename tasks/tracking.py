@@ -73,8 +73,6 @@ class _StageRun:
         close_dead_runs(self.client, experiment)
         with _PARENT:  # of two stages that begin at once one makes it
             self.parent = _parent(self.client, experiment)
-            _STATES.setdefault(self.parent, {})[name] = "RUNNING"
-            self.client.update_run(self.parent, status="RUNNING")
         tags = {
             "mlflow.parentRunId": self.parent,
             "mlflow.source.name": f"python -m tasks {name}",
@@ -83,6 +81,9 @@ class _StageRun:
         tags |= _process_tags(os.getpid()) | self._fingerprints()
         self.run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
         self._log_params()
+        with _PARENT:  # last: from here on it is certain that `finish` is called
+            self.client.update_run(self.parent, status="RUNNING")
+            _STATES.setdefault(self.parent, {})[name] = "RUNNING"
 
     def _log_params(self) -> None:
         from mlflow.entities import Param
@@ -103,6 +104,18 @@ class _StageRun:
         return tags | ({"fingerprint.data": fingerprint(inputs)} if inputs else {})
 
     def finish(self, facts: Mapping[str, object], status: str) -> None:
+        """Note facts and status; the pipeline run ends where this was the last stage under way, whatever else fails."""
+        try:
+            self._note(facts)
+            self.client.set_terminated(self.run, status)
+        finally:
+            with _PARENT:
+                states = _STATES[self.parent]
+                states[self.name] = status
+                if worst := _worst(states.values()):
+                    self.client.set_terminated(self.parent, worst)
+
+    def _note(self, facts: Mapping[str, object]) -> None:
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
@@ -122,12 +135,6 @@ class _StageRun:
             self.client.log_batch(
                 self.parent, metrics=[Metric(_key(k), float(v), now, 0) for k, v in numbers.items()]
             )
-        self.client.set_terminated(self.run, status)
-        with _PARENT:
-            states = _STATES[self.parent]
-            states[self.name] = status
-            if worst := _worst(states.values()):
-                self.client.set_terminated(self.parent, worst)
 
 
 def _worst(states: Collection[str]) -> str:

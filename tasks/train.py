@@ -63,6 +63,7 @@ def train(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
         *load_documents(job),
         params.train.in_scope_share,
         params.train.precision,
+        params.evaluate.oos_label,
     )
     scope.save(checkpoint / SCOPE)
     return {name: result[name] for name in FACTS if result.get(name) is not None}

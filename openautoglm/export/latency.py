@@ -18,7 +18,7 @@ from openautoglm.model.encode import EncodedCorpus, collate_arrays
 from openautoglm.train.machine import one_thread
 
 BATCHES = (1, 8, 32)
-ROUNDS = 3  # in the stage; `make bench` takes more
+ROUNDS = 3  # after a run; `make bench` takes more
 
 
 def latencies(

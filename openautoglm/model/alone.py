@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import torch
 
-TORCH = threading.RLock()  # held by whoever traces, or draws random numbers
+TORCH = threading.RLock()  # held by whoever traces, or draws numbers that are kept
 
 
 @contextmanager

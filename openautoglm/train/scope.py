@@ -29,12 +29,15 @@ def fit_scope(
     graphs: GraphBatch,
     share: float,
     precision: str = "auto",
+    oos_label: str | None = None,
 ) -> Scope:
     """The threshold that keeps ``share`` (0-1) of the valid documents whose class the checkpoint knows.
 
+    ``oos_label`` is no class, also where a parent took it for one.
+
     Which documents and in which order follows from their ids: the order of arrival leaves no trace in a release.
     """
-    known = set(checkpoint.config.labels)
+    known = set(checkpoint.config.labels) - {oos_label}
     columns = (corpus.column(name) for name in ("split", "label", "doc_id"))
     found = [
         (doc_id, row)

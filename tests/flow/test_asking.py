@@ -46,6 +46,7 @@ def test_force_publishes_what_a_gate_refuses_and_says_why(toy: ToyProject) -> No
 def test_watch_takes_what_is_there_and_retrain_challenges(toy: ToyProject) -> None:
     toy.run(*CLI, "watch", "--once")
     (first,) = log_of(toy)
+    assert (toy.root / "ahead").read_text() == "published", "nobody waits until something was read ahead"
     said = toy.run(*CLI, "retrain", "--why", "autumn", "--dry-run")
 
     assert first["kind"] == "publish"

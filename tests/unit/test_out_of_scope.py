@@ -116,6 +116,14 @@ def test_the_threshold_examined_is_the_one_published(root: Path) -> None:
     assert Scope.load(published).threshold == load_json(root / "reports/metrics.json")["in_scope_threshold"]
 
 
+def test_what_a_parent_took_for_a_class_sets_no_threshold_where_it_is_none(root: Path) -> None:
+    found = Checkpoint.load(root / "models/checkpoint")
+    known = found.config.labels[0]
+    corpus, graphs = Corpus.load(root / "data/validated"), GraphBatch.load(root / "data/graphs")
+    scope = fit_scope(found, root / ".autoglm/features", corpus, graphs, 0.95, oos_label=known)
+    assert scope.documents == 40, "20 of the valid documents are of that class"
+
+
 def test_an_answer_says_whether_it_is_in_scope(root: Path) -> None:
     session = Session(root / "models/onnx", 1)
     texts = [d.text or "" for d in documents() if d.split == "test"]

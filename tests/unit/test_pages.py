@@ -47,6 +47,14 @@ def test_the_report_is_drawn_anew_when_what_it_tells_of_is_another(tmp_path: Pat
     save_json(root / "models/release.json", release)
     draw(root)
     assert "Published as v000001-abcdefabcdef" in page.read_text()
+    page.write_text("as it was")
+    style = root / "openautoglm/evaluate/templates/report.css"
+    style.parent.mkdir(parents=True)
+    style.write_text("b { color: red }")
+    draw(root)
+    assert page.read_text() != "as it was", "another layout is another page"
     page.unlink()
+    draw(root, missing=False)
+    assert not page.exists(), "it was cleared, and the run failed before there was another exam"
     draw(root)
     assert page.is_file()

@@ -50,6 +50,27 @@ def test_one_run_that_failed_where_one_of_two_did(root: Path) -> None:
     assert len(statuses(root)["pipeline"]) == 1
 
 
+def test_mlflow_failing_once_leaves_no_run_under_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    params, said = Params.load(ROOT / "params.yaml"), list[str]()
+    client_of(root)
+
+    def busy(*_: object, **__: object) -> None:
+        said.append("busy")
+        raise OSError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", busy)  # the run is there, its params are not
+        with stage_run("evaluate", params, root):
+            pass
+    with stage_run("export", params, root) as record:
+        record({"files": 8})
+        monkeypatch.setattr(MlflowClient, "log_batch", busy)
+    assert len(said) == 2
+    assert statuses(root)["pipeline"] == ["FINISHED"]
+
+
 def statuses(root: Path) -> dict[str, list[str]]:
     client = client_of(root)
     (experiment,) = [found for found in client.search_experiments() if found.name == "open-autoglm"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from dvc.repo import Repo
@@ -27,6 +28,7 @@ STAGE = """stages:
     params: [ingest.through]
     outs: [corpus]
 """
+TWO = STAGE + STAGE.partition("\n")[2].replace("ingest:", "other:").replace("corpus", "else")
 FIRST = "0001-a-5ba7a52c.jsonl"
 
 
@@ -165,9 +167,7 @@ def test_dvc_lock_has_the_stages_in_their_order_whichever_was_through_first(tmp_
 
 
 def test_stages_side_by_side_wait_for_each_other_in_dvcs_part_alone(root: Path) -> None:
-    (root / "dvc.yaml").write_text(
-        STAGE + STAGE.partition("\n")[2].replace("ingest:", "other:").replace("corpus", "else")
-    )
+    (root / "dvc.yaml").write_text(TWO)
     meet = Barrier(2)
 
     def body(out: str) -> Callable[[], None]:
@@ -184,3 +184,28 @@ def test_stages_side_by_side_wait_for_each_other_in_dvcs_part_alone(root: Path) 
         ]
         assert [one.result() for one in both] == ["ran", "ran"]
     assert [ensure(name, int, root=root) for name in ("ingest", "other")] == ["cached", "cached"]
+
+
+def test_what_one_reads_stays_locked_when_the_one_beside_it_is_through(root: Path) -> None:
+    (root / "dvc.yaml").write_text(TWO)
+    meet, through, reads = Barrier(2), Event(), dict[str, dict[str, object]]()
+
+    def first() -> None:
+        meet.wait(timeout=20)
+        (root / "corpus").write_text("made")
+
+    def second() -> None:
+        meet.wait(timeout=20)
+        assert through.wait(timeout=20)
+        reads.update(json.loads((root / ".dvc/tmp/rwlock").read_text()))
+        (root / "else").write_text("made")
+
+    with ThreadPoolExecutor(2) as pool:
+        both = (
+            pool.submit(ensure, "ingest", first, root=root),
+            pool.submit(ensure, "other", second, root=root),
+        )
+        assert both[0].result() == "ran"
+        through.set()
+        assert both[1].result() == "ran"
+    assert str(root / "inbox") in reads["read"], "or `dvc repro` elsewhere may take it away"
