@@ -5,7 +5,7 @@
     python examples/continual_banking77.py FOLDER --write batches/     # as files, for `autoglm ingest`
 
 FOLDER holds train.jsonl, valid.jsonl and test.jsonl with the fields id, text and label. BANKING77 in 7 batches of 11
-classes takes twenty minutes of two cores, the analytic row alone two. Each method starts from the
+classes takes seventeen minutes of two cores, the analytic row alone two. Each method starts from the
 pretrained backbone; the table's cost columns are means over the batches after the first.
 """
 
