@@ -70,6 +70,16 @@ def test_nothing_may_follow_the_last_group() -> None:
         codec.decode(codec.XG, payload + b"\0", base, len(base), form)
 
 
+@pytest.mark.parametrize(("changed", "name"), [(74, "rows"), (75, "planes")])
+def test_untouched_rows_are_left_out_below_three_quarters(changed: int, name: str) -> None:
+    base = np.zeros((100, 64), "<u1")
+    new = base.copy()
+    new[:changed] = 1
+    code, payload = codec.encode(new.tobytes(), base.tobytes(), codec.Form(1, None, 64))
+    assert codec.NAMES[code] == name
+    assert codec.decode(code, payload, base.tobytes(), base.nbytes, codec.Form(1, None, 64)) == new.tobytes()
+
+
 def test_the_bitmap_of_rows_may_name_no_row_beyond_the_block() -> None:
     base, new = (np.zeros(12 * 8, "<u2") for _ in range(2))
     new[:8] = 1
