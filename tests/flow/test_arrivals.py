@@ -136,8 +136,10 @@ def test_two_runs_at_once_wait_and_none_is_cancelled(served: ToyProject, eventua
     for entry in (*entries, *entries):
         servers.announce(served.api_url, entry)
         servers.announce(served.api_url, f"{entry}-twice-{os.urandom(2).hex()}")
-    eventually(lambda: _runs(served, "continual", "RUNNING"), 90)
-    (served.root / "fault").unlink()
+    try:
+        eventually(lambda: _runs(served, "continual", "RUNNING"), 90)
+    finally:
+        (served.root / "fault").unlink()
 
     eventually(lambda: set(states(served)) == {"published"}, 200)
     assert not _runs(served, "continual", "CANCELLED")
@@ -178,7 +180,7 @@ def _runs(toy: ToyProject, flow: str, kind: str = "") -> list[dict[str, Any]]:
     body: dict[str, Any] = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
     if kind:
         body["flow_runs"] = {"state": {"type": {"any_": [kind]}}}
-    found: list[dict[str, Any]] = servers.ask(toy.api_url, "/flow_runs/filter", body)
+    found: list[dict[str, Any]] = servers.ask(toy.api_url, "/flow_runs/filter", body, timeout=60)
     return found
 
 
