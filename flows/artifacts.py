@@ -36,9 +36,10 @@ def show(ended: Sequence[Step | State[Step]], delivered: Delivered, root: Path =
         measure(root)
     draw(root)
     gates, pages = gate_rows(root, release), links(root)
-    verdict = (
-        "published" if delivered.release else "refused" if not release.get("passed") else "not published"
-    )
+    if delivered.release:
+        verdict = "published" if delivered.moved else "unchanged, it was published before"
+    else:
+        verdict = "not published, a dry run" if release.get("passed") else "refused"
     create_table_artifact(gates, key="gates", description="what the candidate had to pass")
     create_markdown_artifact(
         summary(root, release, steps, verdict), key="summary", description=str(release.get("id", ""))

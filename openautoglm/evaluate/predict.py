@@ -119,7 +119,8 @@ class Reader:
             )
         if not len(corpus):
             nothing = np.zeros((0, len(self.labels)), np.float32)
-            return Reading(nothing, nothing, np.zeros((0, 1), np.float32))
+            width = self.checkpoint.config.backbone_config["hidden_size"]
+            return Reading(nothing, nothing, np.zeros((0, width), np.float32))
         texts = [text or "" for text in corpus.column("text")]
         if self.builder:
             graphs = self.builder.build(texts, graphs.doc_ids)

@@ -29,6 +29,9 @@ def serve(node: Node, host: str, port: int, told: Callable[[str], None]) -> None
     """
     follower = node.follower
     sys.setswitchinterval(SWITCH_INTERVAL)
+    bound = _bind(
+        host, port
+    )  # first: a node that cannot answer fetches nothing, and says nobody that it serves
     try:
         bring_up(follower)
         config = uvicorn.Config(
@@ -40,7 +43,7 @@ def serve(node: Node, host: str, port: int, told: Callable[[str], None]) -> None
             access_log=False,
         )
         server = uvicorn.Server(config)
-        bound = _bind(config)
+        bound.listen(config.backlog)  # who connects from here on waits, and is not turned away
         told(f"http://{host}:{bound.getsockname()[1]} serves {node.live.release or 'nothing yet'}")
         signal.signal(signal.SIGHUP, lambda number, frame: follower.tell())
         # uvicorn drains, then raises the signal it got once more: by then all is done
@@ -50,6 +53,7 @@ def serve(node: Node, host: str, port: int, told: Callable[[str], None]) -> None
         server.run(sockets=[bound])
         follower.stop()
     finally:
+        bound.close()
         follower.puller.close()
 
 
@@ -67,17 +71,14 @@ def bring_up(follower: Follower) -> None:
         raise UserError(f"nothing to serve: {follower.trouble}")
 
 
-def _bind(config: uvicorn.Config) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """uvicorn's own complaint is two lines of log and exit code 1."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol is named: asyncio switches Nagle's algorithm off only then, and it costs 40 ms an answer
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((config.host, config.port))
-        bound.listen(config.backlog)  # who connects from here on waits, and is not turned away
+        bound.bind((host, port))
     except OSError as error:
-        raise UserError(
-            f"{config.host}:{config.port}: {error.strerror}; choose another --port or --host"
-        ) from None
+        raise UserError(f"{host}:{port}: {error.strerror}; choose another --port or --host") from None
     return bound

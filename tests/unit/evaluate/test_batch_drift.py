@@ -87,6 +87,12 @@ def test_a_small_batch_lends_its_training_texts_only_while_nobody_learnt_them(ch
         assert "compared from 50 on" in kept_back.note
 
 
+def test_a_batch_that_has_nothing_but_learnt_texts_is_compared_on_none(champion: Checkpoint) -> None:
+    drift = found(champion, arrived(0, new=1), learnt=[NEWEST])
+    assert on_model(drift) == []
+    assert "read 0 new" in drift.note
+
+
 def test_words_have_bounds_of_their_own() -> None:
     drift = of_words(VALIDATION, toy_params().evaluate)
     assert drift.drifted == ["lengths"]

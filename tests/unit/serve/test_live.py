@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -81,3 +84,27 @@ def unfit(folder: Path, out: Path, how: str = "input") -> Path:
     onnx.save(graph, str(out / "model.onnx"))
     (out / "config.json").write_text(json.dumps(config))
     return out
+
+
+def test_a_node_that_cannot_answer_fetches_nothing(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [
+            "serve",
+            "--store",
+            str(tmp_path / "store"),
+            "--to",
+            str(tmp_path / "node"),
+            "--port",
+            str(port),
+        ]
+        said = subprocess.run(
+            [sys.executable, "-m", "openautoglm.cli", *command], capture_output=True, text=True, timeout=120
+        )
+    assert said.returncode == 2
+    assert (
+        said.stderr.strip()
+        == f"error: 127.0.0.1:{port}: Address already in use; choose another --port or --host"
+    )
