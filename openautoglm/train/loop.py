@@ -16,6 +16,7 @@ from openautoglm.train import state
 from openautoglm.train.group import Group
 from openautoglm.train.job import Job
 from openautoglm.train.lora import merged
+from openautoglm.train.machine import sums_in_order
 from openautoglm.train.optimizer import rate, set_rates
 from openautoglm.train.prepare import prepare
 from openautoglm.train.progress import Reporter
@@ -24,6 +25,7 @@ from openautoglm.train.state import Position
 from openautoglm.train.step import Forward, Run
 
 
+@sums_in_order()
 def fit(job: Job, group: Group | None = None, wrap: Callable[[AutoGLMModel], Forward] | None = None) -> None:
     """Train from the last checkpoint in ``job.state``, or from the start; leaves ``job.state/final``.
 

@@ -55,6 +55,26 @@ def use_all_cores(ranks: int = 1) -> int:
     return threads
 
 
+@contextmanager
+def sums_in_order() -> Iterator[None]:
+    """Gradients of what was indexed are summed in one order, inside: two threads race for it else, and a busy CPU trains
+    other bits than an idle one. Costs nothing that can be measured.
+    """
+    if choose_device().type != "cpu":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    settings.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        settings.fill_uninitialized_memory = fill
+
+
 def use_one_core() -> None:
     """Torch on one thread an operation from here on, also in what BLAS shares among all threads of the process: sums in
     one order, whoever computes beside us. For a stage, and for each thread of a pool.

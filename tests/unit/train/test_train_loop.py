@@ -14,7 +14,10 @@ from openautoglm.errors import ParamsError, TrainingFailed, UserError
 from openautoglm.files import fingerprint_dir, load_json, sha256_file
 from openautoglm.model.checkpoint import Checkpoint
 from openautoglm.train import loop, state
+from openautoglm.train.machine import sums_in_order
 from openautoglm.train.run import train
+from openautoglm.train.sampler import Ints
+from openautoglm.train.step import Run
 
 # of the toy job below, on one thread in fp32; a change that means to alter the arithmetic writes new ones
 GOLDEN = [1.0916, 1.0297, 0.9525]
@@ -55,6 +58,42 @@ def test_same_job_same_bytes_and_no_second_training(tmp_path: Path, monkeypatch:
     train(first, tmp_path / "again", tmp_path / "again.jsonl")
     assert fingerprint_dir(tmp_path / "again") == fingerprint_dir(tmp_path / "a/out")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "a/training.jsonl").read_bytes()
+
+
+def test_gradients_of_what_is_indexed_are_summed_in_one_order() -> None:
+    random = torch.Generator().manual_seed(0)
+    index = torch.randint(8, (100_000,), generator=random)
+    weight = torch.randn(len(index), 4, generator=random)
+
+    def gradient() -> bytes:
+        table = torch.zeros(8, 4, requires_grad=True)
+        (table[index] * weight).sum().backward()
+        assert table.grad is not None
+        return bytes(table.grad.numpy().tobytes())
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert len({gradient() for _ in range(20)}) > 1, "threads race for it"
+        with sums_in_order():
+            assert len({gradient() for _ in range(20)}) == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_training_sums_in_order_and_leaves_torch_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, update = set[bool](), Run.update
+
+    def spied(run: Run, rows: Ints, step: int) -> float:
+        seen.add(torch.are_deterministic_algorithms_enabled())
+        return update(run, rows, step)
+
+    monkeypatch.setattr(Run, "update", spied)
+    train(toy_job(tmp_path), tmp_path / "out", tmp_path / "training.jsonl")
+    assert seen == {True}
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_another_param_is_another_key(tmp_path: Path) -> None:
