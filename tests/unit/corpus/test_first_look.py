@@ -31,7 +31,7 @@ def seen(ingest_params: IngestParams) -> Look:
         ("a.jsonl", b"", "empty; expected rows of jsonl"),
         ("a.csv", b"", "empty; expected rows of csv"),
         ("a.jsonl", b"\n \n", "no rows in it"),
-        ("a.jsonl.gz", gzip.compress(b""), "no rows in it"),
+        ("a.jsonl.gz", gzip.compress(b"", mtime=0), "no rows in it"),
         ("a.jsonl.gz", ROW, "cannot be read"),
         ("a.csv", b"text,label\n", "no rows in it"),
         ("a.jsonl", b"<html>\n</html>\n", "not JSON Lines"),
