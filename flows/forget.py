@@ -15,7 +15,7 @@ from prefect import flow
 
 from flows.begin import begin, shell
 from flows.continual import catch_up
-from flows.pipeline import stages
+from flows.pipeline import read_on, stages
 from flows.server import ROOT
 from openautoglm.corpus.arrivals import aside
 from openautoglm.errors import NotPublished
@@ -59,12 +59,12 @@ def forget(ids: str = "", reason: str = "", ignore_unknown: bool = False, finish
 
 def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
     """The model without them, then the caches, then the log."""
-    before, refusal = head_of(params), ""
+    before, refusal, delivered = head_of(params), "", None
     seen_by = _ask_for_retrain(params, request, before) if before else None
     clear_reports()
     pin_forget(_through(catch_up()))
     try:
-        stages(lease.token)
+        _, delivered = stages(lease.token)
     except NotPublished as error:  # dvc.lock names the new corpus all the same
         refusal = str(error)
     lease.check()
@@ -83,6 +83,8 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
     }
     save_json(RESULT, told)
     _say(told)
+    if delivered:
+        read_on(delivered)
     if refusal:
         raise NotPublished(f"{refusal}; {told['before']} stays in service, and it knows the documents")
     return told["release"]

@@ -1,27 +1,30 @@
-"""What the stages import that takes seconds, loaded by one thread: of two that import it first, at once, one may meet a
-module that the other has half made.
+"""What the stages import that takes seconds: by one thread where two run side by side, as one of two that import a module
+first, at once, may meet it half made; and before any run in the process that runs are forked from.
 """
 
 from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
-MODULES = (
+SIDE_BY_SIDE = (  # of evaluate and export
     "pandas", "pyarrow.parquet", "pyarrow.compute", "sklearn.linear_model", "scipy.stats", "torch", "torch_geometric",
-    "transformers", "transformers.models.bert.modeling_bert", "great_expectations", "onnx", "onnxruntime",
-    "safetensors.torch", "mlflow", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.figure",
-    "jinja2",
+    "transformers", "transformers.models.bert.modeling_bert", "onnx", "onnxruntime", "safetensors.torch", "mlflow",
+    "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "openautoglm.evaluate", "openautoglm.export",
 )  # fmt: skip
-ROOMS = ("corpus", "graph", "model", "train", "evaluate", "export", "release")
+ALL = (
+    *SIDE_BY_SIDE, "great_expectations", "matplotlib.figure", "jinja2", "openautoglm.corpus", "openautoglm.graph",
+    "openautoglm.model", "openautoglm.train", "openautoglm.release",
+)  # fmt: skip
 
 _ONE = threading.Lock()
 
 
-def load() -> None:
-    """Import all of it; nothing where that was done before."""
+def load(modules: Iterable[str]) -> None:
+    """Import them; nothing where that was done before."""
     with _ONE:
-        for name in (*MODULES, *(f"openautoglm.{room}" for room in ROOMS)):
+        for name in modules:
             with suppress(ImportError):  # what is missing is said by the stage that needs it
                 importlib.import_module(name)

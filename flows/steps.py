@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 from prefect.tasks import exponential_backoff
 
-from flows.heavy import load
+from flows.heavy import SIDE_BY_SIDE, load
 from flows.progress import training_shown
 from flows.server import OWNER
 from openautoglm.errors import AutoGLMError, Conflict
@@ -95,7 +95,7 @@ def bring_up_to_date(name: str, force: bool = False) -> How:
 
 def _run(name: str) -> object:
     if threading.current_thread() is not threading.main_thread():  # another stage runs beside it
-        load()
+        load(SIDE_BY_SIDE)
     return run_stage(name)
 
 

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 
-from flows.heavy import load
+from flows.heavy import ALL, load
 
 FLOWS = ("continual", "pipeline", "retrain", "rollback")
 LIGHT = "AUTOGLM_RUNNER_LIGHT"  # set: only what the flows themselves import, for a machine with little memory
@@ -19,7 +19,7 @@ LIGHT = "AUTOGLM_RUNNER_LIGHT"  # set: only what the flows themselves import, fo
 for _name in FLOWS:
     importlib.import_module(f"flows.{_name}")
 if not os.environ.get(LIGHT):
-    load()
+    load(ALL)
 if "torch" in sys.modules:
     assert not sys.modules["torch"].cuda.is_initialized(), (
         "a fork cannot use a GPU that its parent has touched"

@@ -29,9 +29,8 @@ def serve(node: Node, host: str, port: int, told: Callable[[str], None]) -> None
     """
     follower = node.follower
     sys.setswitchinterval(SWITCH_INTERVAL)
-    bound = _bind(
-        host, port
-    )  # first: a node that cannot answer fetches nothing, and says nobody that it serves
+    # first: a node that cannot answer fetches nothing, and tells nobody that it serves
+    bound = _bind(host, port)
     try:
         bring_up(follower)
         config = uvicorn.Config(

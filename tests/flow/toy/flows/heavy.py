@@ -1,4 +1,8 @@
 """The toy's stages import nothing that takes seconds."""
 
+from collections.abc import Iterable
 
-def load() -> None: ...
+ALL = SIDE_BY_SIDE = ()
+
+
+def load(modules: Iterable[str]) -> None: ...
