@@ -72,6 +72,7 @@ class Ours:
         sampler = BucketSampler(self.run.train.corpus.lengths, params.batch_size, params.seed)
         self.batches = sampler.epoch(0)[: WARM + STEPS]
 
+    @machine.sums_in_order()
     def steps(self, graph: bool) -> float:
         self.run.model.use_graph = graph
         for number, rows in enumerate(self.batches):
