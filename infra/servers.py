@@ -170,7 +170,7 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_HOME": str(DATABASE.parent),
         # in memory, the slots of concurrency limits would not outlive the server, and a run that cannot renew its own fails
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # until a waiting run asks again; 30 by default
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",  # until a waiting run asks again; 30 by default
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # of a stock worker, should you start one
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else a job runner and seven consumers start beside it
     }
