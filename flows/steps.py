@@ -120,6 +120,9 @@ class OneLine(logging.Filter):
 
 for _logger in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_logger).addFilter(OneLine())
+# at the end of a process on a busy machine, after the one line that says what is wrong; it waits for them all the same
+for _service in ("EventsWorker", "APILogWorker"):
+    logging.getLogger(_service).addFilter(lambda said: not said.getMessage().startswith("Still processing"))
 # it tells where its temporary folders are, at a level that it sets itself when it is imported
 logging.getLogger("great_expectations.data_context.types.base").addFilter(
     lambda said: said.levelno > logging.INFO
