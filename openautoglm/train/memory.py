@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from openautoglm.train.lift import Whole
-from openautoglm.train.statistics import Bools, Statistics
+from openautoglm.train.statistics import FOLDS, Ints, Statistics
 
 Documents = Counter[tuple[str, str]]  # (content key, label) → how often
 Lifted = Callable[
     [Sequence[str]], Whole
 ]  # content keys [D] → features [D, M]; KeyError where one is not known
-HELD_OUT = 4  # one document in so many chooses the ridge strength
 CHUNK = 8192  # documents
 
 
@@ -77,10 +76,10 @@ class Memory:
         for first in range(0, len(rows), CHUNK):
             keys, labels = zip(*rows[first : first + CHUNK], strict=True)
             move = statistics.plus if sign > 0 else statistics.minus
-            statistics = move(lifted(keys), labels, held_out(keys))
+            statistics = move(lifted(keys), labels, folds(keys))
         return statistics
 
 
-def held_out(keys: Sequence[str]) -> Bools:
-    """Which documents choose the strength: decided by content, the same wherever and whenever they arrive."""
-    return np.array([int(key[:8], 16) % HELD_OUT == 0 for key in keys], dtype=bool)
+def folds(keys: Sequence[str]) -> Ints:
+    """The fold of each document: decided by content, the same wherever and whenever it arrives."""
+    return np.array([int(key[:8], 16) % FOLDS for key in keys], dtype=np.int64)

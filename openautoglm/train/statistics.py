@@ -4,7 +4,7 @@ Features are whole numbers of 12 bits (:mod:`openautoglm.train.lift`), so every 
 sums them without rounding up to 2^29 documents. Adding documents in any order, in any batches, or removing some again,
 gives the same bytes as never having done otherwise. That is what makes forgetting exact.
 
-Source: RanPAC (McDonnell et al. 2023, arXiv 2307.02251) for the head.
+Source: RanPAC (McDonnell et al. 2023, arXiv 2307.02251) for the head; it chooses the strength on one held-out part.
 """
 
 from __future__ import annotations
@@ -23,27 +23,25 @@ from openautoglm.files import canonical_json, write_atomic
 from openautoglm.train.lift import Whole
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 # ridge as a share of the mean feature energy; tried from the middle downhill, as the error has one valley
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 START = 3
-HELD_OUT, FITTED = 0, 1  # the two parts of all sums
+FOLDS = 4  # parts of all sums, each held out once to choose the strength
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """gram [2, M, M]: Σ φφᵀ of the part held out for choosing the strength, and of the rest.
-    sums {label: [2, M]}: Σ φ of the label's documents. counts {label: [2]}.
-    """
+    """gram [F, M, M]: Σ φφᵀ of each of the F folds. sums {label: [F, M]}: Σ φ of the label's documents. counts {label: [F]}."""
 
     gram: Floats
     sums: Mapping[str, Floats]
-    counts: Mapping[str, NDArray[np.int64]]
+    counts: Mapping[str, Ints]
 
     @classmethod
     def empty(cls, width: int) -> Statistics:
-        return cls(np.zeros((2, width, width)), {}, {})
+        return cls(np.zeros((FOLDS, width, width)), {}, {})
 
     def __repr__(self) -> str:
         return f"Statistics({self.documents} documents, {len(self.labels)} labels, {self.width} features)"
@@ -60,51 +58,55 @@ class Statistics:
     def width(self) -> int:
         return int(self.gram.shape[-1])
 
-    def plus(self, features: Whole, labels: Sequence[str], held_out: Bools) -> Statistics:
-        """With these documents: features [D, M], a label each, and which of them [D] are held out."""
-        return self._moved(features, labels, held_out, 1)
+    def plus(self, features: Whole, labels: Sequence[str], folds: Ints) -> Statistics:
+        """With these documents: features [D, M], a label each, and the fold [D] that each is in."""
+        return self._moved(features, labels, folds, 1)
 
-    def minus(self, features: Whole, labels: Sequence[str], held_out: Bools) -> Statistics:
+    def minus(self, features: Whole, labels: Sequence[str], folds: Ints) -> Statistics:
         """Without these documents, exactly as if they had never been added."""
-        return self._moved(features, labels, held_out, -1)
+        return self._moved(features, labels, folds, -1)
 
-    def _moved(self, features: Whole, labels: Sequence[str], held_out: Bools, sign: int) -> Statistics:
+    def _moved(self, features: Whole, labels: Sequence[str], folds: Ints, sign: int) -> Statistics:
         gram = self.gram.copy()
         sums = {label: found.copy() for label, found in self.sums.items()}
         counts = {label: found.copy() for label, found in self.counts.items()}
         names = np.asarray(labels, dtype=object)
-        for part, rows in ((HELD_OUT, held_out), (FITTED, ~held_out)):
+        for part in range(FOLDS):
+            rows = folds == part
             chosen, its_names = features[rows].astype(np.float64), names[rows]
             (np.add if sign > 0 else np.subtract)(gram[part], chosen.T @ chosen, out=gram[part])
             for label in sorted(set(its_names)):
                 mine = its_names == label
-                sums.setdefault(label, np.zeros((2, self.width)))[part] += sign * chosen[mine].sum(axis=0)
-                counts.setdefault(label, np.zeros(2, np.int64))[part] += sign * int(mine.sum())
+                sums.setdefault(label, np.zeros((FOLDS, self.width)))[part] += sign * chosen[mine].sum(axis=0)
+                counts.setdefault(label, np.zeros(FOLDS, np.int64))[part] += sign * int(mine.sum())
         left = [label for label, found in counts.items() if found.any()]
         return Statistics(gram, {k: sums[k] for k in left}, {k: counts[k] for k in left})
 
     def solve(self) -> tuple[Floats, float]:
         """Ridge weights [M, C] in the order of :attr:`labels`, and the strength used.
 
-        That is the one with the smallest squared error on the held-out part, fitted on the rest; the error needs the
-        statistics alone: ‖Y‖² − 2 tr(WᵀC) + tr(WᵀGW).
+        That is the one with the smallest squared error in cross-validation: each fold by what is fitted on the others.
+        The error needs the statistics alone: ‖Y‖² − 2 tr(WᵀC) + tr(WᵀGW).
         """
-        targets = np.stack([self.sums[label] for label in self.labels], axis=-1)  # [2, M, C]
-        whole = self.gram[HELD_OUT] + self.gram[FITTED]
+        targets = np.stack([self.sums[label] for label in self.labels], axis=-1)  # [F, M, C]
+        whole = self.gram.sum(axis=0)
         energy = max(float(np.trace(whole)) / self.width, 1.0)
         # one thread: the same bits whatever the number of cores
         with threadpool_limits(1, user_api="blas"):
-            strength = self._strength(targets, energy)
+            strength = self._strength(whole, targets, energy)
             return _ridge(whole, targets.sum(axis=0), strength * energy), strength
 
-    def _strength(self, targets: Floats, energy: float) -> float:
+    def _strength(self, whole: Floats, targets: Floats, energy: float) -> float:
+        of_all = targets.sum(axis=0)
         errors: dict[int, float] = {}
+
+        def of_fold(fold: int, strength: float) -> float:
+            weights = _ridge(whole - self.gram[fold], of_all - targets[fold], strength * energy)
+            return float(np.sum(weights * (self.gram[fold] @ weights - 2.0 * targets[fold])))
 
         def error(index: int) -> float:
             if index not in errors:
-                weights = _ridge(self.gram[FITTED], targets[FITTED], STRENGTHS[index] * energy)
-                product = self.gram[HELD_OUT] @ weights
-                errors[index] = float(np.sum(weights * (product - 2.0 * targets[HELD_OUT])))
+                errors[index] = sum(of_fold(fold, STRENGTHS[index]) for fold in range(FOLDS))
             return errors[index]
 
         best = START
@@ -122,16 +124,23 @@ class Statistics:
         note = canonical_json({"labels": self.labels, "extra": extra})
         tensors = {
             "gram": _packed(self.gram),
-            "sums": np.array([self.sums[label] for label in self.labels]).reshape(-1, 2, self.width),
-            "counts": np.array([self.counts[label] for label in self.labels], np.int64).reshape(-1, 2),
+            "sums": np.array([self.sums[label] for label in self.labels]).reshape(-1, FOLDS, self.width),
+            "counts": np.array([self.counts[label] for label in self.labels], np.int64).reshape(-1, FOLDS),
             "note": np.frombuffer(note, np.uint8),
         }
         write_atomic(path, save(tensors))
 
     @classmethod
     def load(cls, path: Path) -> tuple[Statistics, object]:
+        """What :meth:`save` wrote, and its ``extra``.
+
+        Raises:
+            ValueError: sums in another number of folds, as an earlier version wrote them.
+        """
         tensors = load_file(path)
         sums, counts = tensors["sums"], tensors["counts"]
+        if sums.shape[1] != FOLDS:
+            raise ValueError(f"{path}: expected sums in {FOLDS} folds, found {sums.shape[1]}")
         width = sums.shape[-1]
         gram = _unpacked(tensors["gram"], width)
         note = json.loads(tensors["note"].tobytes())
@@ -141,7 +150,7 @@ class Statistics:
 
 
 def _packed(gram: Floats) -> Floats:
-    """The lower triangles [2, M (M + 1) / 2] of two symmetric matrices; row by row, which is ten times an index's speed."""
+    """The lower triangles [F, M (M + 1) / 2] of symmetric matrices [F, M, M]; row by row, which is ten times an index's speed."""
     return np.stack([np.concatenate([row[: i + 1] for i, row in enumerate(part)]) for part in gram])
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openautoglm.files import fingerprint
 from openautoglm.train.lift import UNIT, Whole, lift
-from openautoglm.train.memory import Memory, held_out
+from openautoglm.train.memory import Memory, folds
 from openautoglm.train.statistics import Statistics
 
 WIDTH = 9
@@ -63,7 +63,7 @@ def test_minus_is_never_had(kept, gone) -> None:
 
     def parts(name: str) -> tuple[Whole, list[str], np.ndarray]:
         keys, labels = zip(*rows[name], strict=True)
-        return features_of(keys), list(labels), held_out(keys)
+        return features_of(keys), list(labels), folds(keys)
 
     never = Statistics.empty(WIDTH).plus(*parts("k"))
     without = Statistics.empty(WIDTH).plus(*parts("g")).plus(*parts("k")).minus(*parts("g"))
