@@ -3,6 +3,9 @@
 ``create`` makes a file that was not there, or says that it was; ``swap`` replaces a file if it still holds what the
 caller saw. Local folders keep both by hard link and lock, S3 by conditional put. Elsewhere (``memory://`` and what
 else fsspec opens) they hold within this process only: let one process at a time publish there.
+
+A step that is undone when the next one fails needs room for that on a disk that may be full by then: ``reserve`` keeps
+some (spare.py), and inside ``on_reserve`` a write that finds the disk full takes it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,6 +25,7 @@ import fsspec
 
 from openautoglm.errors import AutoGLMError, ReleaseError
 from openautoglm.files import fsync_dir, write_atomic
+from openautoglm.release.spare import Spare
 
 PART = 8 << 20  # bytes fetched at a time
 _process = threading.Lock()
@@ -126,6 +130,14 @@ class Storage:
         self._parent(name)
         self.fs.put_file(str(source), self.path(name))
 
+    def reserve(self) -> None:
+        """Have room for two small files; elsewhere than on a local disk that is the store's owner's business."""
+
+    @contextmanager
+    def on_reserve(self) -> Iterator[None]:
+        """Inside, ``create`` and ``swap`` take what :meth:`reserve` kept, where the disk is full."""
+        yield
+
     def fetch(self, name: str, start: int) -> Iterator[bytes]:
         """The bytes of a file from ``start`` on, a part at a time."""
         size = self.size(name) or 0
@@ -168,13 +180,15 @@ class Storage:
 class LocalStorage(Storage):
     """A folder. Every file appears under its name complete and on disk."""
 
+    def __init__(self, fs: Any, root: str, url: str) -> None:
+        super().__init__(fs, root, url)
+        self.spare = Spare(Path(self.root))
+
     @_told
     def create(self, name: str, data: bytes) -> bool:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as temporary:
-            temporary.write_bytes(data)
-            _sync(temporary)
+        with self._written(path, data) as temporary:
             try:
                 os.link(temporary, path)  # unlike a rename, it fails where the name is taken
             except FileExistsError:
@@ -189,8 +203,19 @@ class LocalStorage(Storage):
         with self._lock():
             if self.read(name) != before:
                 return False
-            write_atomic(path, after)
+            with self._written(path, after) as temporary:
+                os.replace(temporary, path)
+            fsync_dir(path.parent)
             return True
+
+    @_told
+    def reserve(self) -> None:
+        self.spare.keep()
+
+    @contextmanager
+    def on_reserve(self) -> Iterator[None]:
+        with self.spare.in_use():
+            yield
 
     @_told
     def put(self, name: str, source: Path) -> None:
@@ -205,6 +230,21 @@ class LocalStorage(Storage):
     @_told
     def overwrite(self, name: str, data: bytes) -> None:
         write_atomic(Path(self.path(name)), data)
+
+    @contextmanager
+    def _written(self, path: Path, data: bytes) -> Iterator[Path]:
+        """A temporary file beside ``path`` that holds ``data``, on disk."""
+        with ExitStack() as stack:
+            try:
+                temporary = stack.enter_context(_temporary(path))
+                temporary.write_bytes(data)
+                _sync(temporary)
+            except OSError as error:
+                if (taken := self.spare.take(error, data)) is None:
+                    raise
+                temporary = taken
+                stack.callback(temporary.unlink, missing_ok=True)
+            yield temporary
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

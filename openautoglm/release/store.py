@@ -6,16 +6,15 @@ one. Nothing here deletes anything, or rewrites anything but a pointer.
 
 from __future__ import annotations
 
-import datetime
-import getpass
 import re
-import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
 from openautoglm.files import fresh_dir, sha256_file
-from openautoglm.release.layout import CHANNEL, MOVES, manifest_name, pointer_name, signature_name
+from openautoglm.release import log
+from openautoglm.release.layout import CHANNEL, manifest_name, pointer_name, signature_name
 from openautoglm.release.release import MANIFEST, Release, seal, unseal
 from openautoglm.release.signature import Signer, Trust
 from openautoglm.release.storage import open_storage
@@ -103,8 +102,7 @@ class ReleaseStore:
 
     def log(self) -> list[dict[str, Any]]:
         """All entries, oldest first: kind, who, when, why; of a release, unlike a removal: release, channel, from, to."""
-        names = self.storage.names("log")
-        return [unseal(self.storage.read(f"log/{name}") or b"", f"log/{name}") for name in names]
+        return log.entries(self.storage)
 
     # writing
 
@@ -147,8 +145,7 @@ class ReleaseStore:
             )
         if signer:
             self.storage.create(signature_name(release.version), signer.sign(release.manifest()))
-        self._point(channel, before, release, fence)
-        self._append("publish", release, channel, head.id if head else None, why)
+        self._move("publish", channel, before, head, release, why, fence)
         return release
 
     def fence(self, channel: str) -> int:
@@ -186,33 +183,28 @@ class ReleaseStore:
             raise UnknownRelease(f"{head.id} is the first release of {channel}; there is nothing before it")
         release = self.get(to if to is not None else str(head.parent))
         if release.id != head.id:
-            self._point(channel, before, release)
-            self._append("rollback", release, channel, head.id, reason)
+            self._move("rollback", channel, before, head, release, reason)
         return release
 
     def promote(self, ref: str | int, channel: str, why: str, fence: int | None = None) -> Release:
         """Point another channel at a release that exists."""
         release, before, head = self.get(ref), self.storage.read(pointer_name(channel)), self.head(channel)
         if head is None or head.id != release.id:
-            self._point(channel, before, release, fence)
-            self._append("promotion", release, channel, head.id if head else None, why)
+            self._move("promotion", channel, before, head, release, why, fence)
         return release
 
     def take_back(self, ref: str, before: str | None, channel: str, why: str) -> None:
-        """Undo the publication of ``ref``, of which something after it failed; whoever moved on meanwhile, stays."""
-        pointer, release = self.storage.read(pointer_name(channel)), self.get(ref)
-        head = self.head(channel)
+        """Undo the publication of ``ref``, of which something after it failed, also where that was a full disk.
+
+        Whoever moved on meanwhile, stays.
+        """
+        release, head = self.get(ref), self.head(channel)
         if head is None or head.id != release.id:
             return
-        # said first: a kill in between leaves a release that the next publish of it puts in service again
-        self.note(
-            "undo", release=release.id, fingerprint=release.fingerprint, channel=channel,
-            **{"from": release.id, "to": before}, why=why,
-        )  # fmt: skip
-        if before is None:
-            self.storage.remove(pointer_name(channel))
-        else:
-            self._point(channel, pointer, self.get(before))
+        with self.storage.on_reserve():
+            # said first: a kill in between leaves a release that the next publish of it puts in service again
+            self._undo(release, before, channel, why)
+            self._return(channel, before)
 
     def verify(self) -> list[str]:
         """Every fault of the store, as ``file: what is wrong``; empty when all holds."""
@@ -241,6 +233,41 @@ class ReleaseStore:
                         f"{self.url}: did not keep blob {blob[:12]} of {size} bytes; publish again"
                     )
 
+    def _move(
+        self,
+        kind: str,
+        channel: str,
+        before: bytes | None,
+        head: Release | None,
+        release: Release,
+        why: str,
+        fence: int | None = None,
+    ) -> None:
+        """Point ``channel`` from ``head`` at ``release`` and log it: both or none."""
+        earlier = head.id if head else None
+        self.storage.reserve()
+        self._point(channel, before, release, fence)
+        try:
+            self._append(kind, release, channel, earlier, why)
+        except Exception as error:
+            with self.storage.on_reserve():
+                if kind == "publish":  # else it would be taken for a release that was never on the channel
+                    with suppress(ReleaseError):
+                        self._undo(release, earlier, channel, f"not logged: {error}")
+                self._return(channel, earlier)
+            raise
+
+    def _undo(self, release: Release, before: str | None, channel: str, why: str) -> None:
+        what = {"release": release.id, "fingerprint": release.fingerprint, "channel": channel}
+        self.note("undo", **what, **{"from": release.id, "to": before}, why=why)
+
+    def _return(self, channel: str, before: str | None) -> None:
+        """Point ``channel`` at what it was at before the last move."""
+        if before is None:
+            self.storage.remove(pointer_name(channel))
+        else:
+            self._point(channel, self.storage.read(pointer_name(channel)), self.get(before))
+
     def _point(self, channel: str, before: bytes | None, release: Release, fence: int | None = None) -> None:
         highest = int(unseal(before, f"channel {channel}").get("fence") or 0) if before else 0
         if fence is not None and fence < highest:
@@ -255,13 +282,7 @@ class ReleaseStore:
 
     def channels_of(self, release: Release) -> set[str]:
         """The channels that the log says this release was ever put on, and not taken back from."""
-        found: set[str] = set()
-        for entry in self.log():
-            if entry["kind"] in MOVES and entry["to"] == release.id:
-                found.add(entry["channel"])
-            elif entry["kind"] == "undo" and entry["from"] == release.id:
-                found.discard(entry["channel"])
-        return found
+        return log.channels_of(self.log(), release.id)
 
     def _append(
         self, kind: str, release: Release, channel: str, before: str | None, why: str, **more: Any
@@ -272,14 +293,7 @@ class ReleaseStore:
 
     def note(self, kind: str, **facts: Any) -> None:
         """Append an entry to the log, with who and when."""
-        who = f"{_user()}@{socket.gethostname()}"
-        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        number = len(self.storage.names("log")) + 1
-        while not self.storage.create(
-            f"log/{number:06d}.json",
-            seal({"kind": kind, "who": who, "when": when, **facts, "number": number}),
-        ):
-            number += 1  # somebody else's entry came first
+        log.append(self.storage, kind, facts)
 
     def _known(self) -> str:
         found = [f"v{version:06d}" for version in self.versions()]
@@ -287,10 +301,3 @@ class ReleaseStore:
             return "none yet; publish first"
         shown = found if len(found) <= 12 else [*found[:3], "...", *found[-8:]]
         return ", ".join(shown)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "unknown"
