@@ -51,9 +51,8 @@ def up() -> None:
         "--backend-store-uri", f"sqlite:///{ROOT / 'mlflow.db'}", "--default-artifact-root", (ROOT / "mlartifacts").as_uri(),
     )  # fmt: skip
     _wait("prefect")
-    reports = (
-        serve_reports()
-    )  # when Prefect listens: until then its port counts as free, and may be this one's
+    # not before Prefect listens: until then its port counts as free, and where 4200 is taken it is 4201
+    reports = serve_reports()
     deploy(f"{prefect}/api")
     is_new = record(SERVERS, "runner") is None
     _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)

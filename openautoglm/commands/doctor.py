@@ -152,11 +152,8 @@ def _mlflow(folder: Path) -> str:
 
 
 def _reports(folder: Path) -> str:
-    url = lookup.reports_url(folder)
-    return (
-        url
-        or "not served: links to reports/ are file://, which no browser follows from Prefect; `autoglm up`"
-    )
+    none = "not served: links to reports/ are file://, which no browser follows from Prefect; `autoglm up`"
+    return lookup.reports_url(folder) or none
 
 
 def _batches(folder: Path) -> str:
