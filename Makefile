@@ -57,7 +57,7 @@ test-all: setup  ## every test
 lint: setup  ## format, lint, types, import direction, stage names
 	@ruff check . && ruff format --check . && mypy && lint-imports --no-cache && python infra/check_stage_names.py
 
-up: setup  ## Prefect server, runner and MLflow pages on this machine
+up: setup  ## Prefect server, runner, pages of MLflow and of reports/ on this machine
 	@python infra/servers.py up
 
 down: setup  ## stop what `make up` started

@@ -12,10 +12,11 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.states import State
 
-from flows.server import ROOT, running
+from flows.server import ROOT
 from flows.steps import Step
 from openautoglm.errors import NotPublished
 from openautoglm.files import load_json
+from openautoglm.loop import servers
 from openautoglm.release.gates import refusing
 from tasks.deliver import CHAIN, Delivered
 from tasks.pages import draw, measure
@@ -105,14 +106,15 @@ def size_line(release: Mapping[str, Any]) -> str:
 
 
 def links(root: Path) -> dict[str, str]:
-    """{name: URL} of the pages about this run that are there."""
-    pages = {
-        "report": root / "reports/report.html",
-        "chain": root / CHAIN,
-        "data-docs": root / "reports/data_docs/index.html",
+    """{name: URL} of the pages about this run that are there; file:// where nobody serves them, for the terminal."""
+    folder, served = root / CHAIN.parent, servers.reports_url(root)
+    pages = {"report": "report.html", "chain": CHAIN.name, "data-docs": "data_docs/index.html"}
+    found = {
+        name: f"{served}/{page}" if served else (folder / page).as_uri()
+        for name, page in pages.items()
+        if (folder / page).is_file()
     }
-    found = {name: path.as_uri() for name, path in pages.items() if path.is_file()}
-    if url := running("mlflow"):
+    if url := servers.running(root / servers.FOLDER, "mlflow"):
         run = run_page(root)
         found["mlflow"] = f"{url.rstrip('/')}/{run}" if run else url
     return found

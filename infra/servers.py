@@ -1,4 +1,4 @@
-"""The servers of one machine: Prefect, a warm runner for its deployments, and MLflow's pages.
+"""The servers of one machine: Prefect, a warm runner for its deployments, MLflow's pages, and the folder reports/.
 
     python infra/servers.py up       start what is not running, deploy prefect.yaml, print the links
     python infra/servers.py down     stop what `up` started, and nothing else
@@ -34,7 +34,7 @@ from tasks import QUIET
 BIN = Path(sys.executable).parent
 LOGS = ROOT / ".autoglm/logs"
 DATABASE = ROOT / ".autoglm/prefect/prefect.db"
-PORTS = {"prefect": 4200, "mlflow": 5000}
+PORTS = {"prefect": 4200, "reports": 4201, "mlflow": 5000}
 POOL = "local"
 FIRST = 60.0  # seconds that `up` waits for its first run to start
 PATIENCE = 180.0  # seconds until a server must answer; a new database alone took 17
@@ -51,10 +51,13 @@ def up() -> None:
         "--backend-store-uri", f"sqlite:///{ROOT / 'mlflow.db'}", "--default-artifact-root", (ROOT / "mlartifacts").as_uri(),
     )  # fmt: skip
     _wait("prefect")
+    # not before Prefect listens: until then its port counts as free, and where 4200 is taken it is 4201
+    reports = serve_reports()
     deploy(f"{prefect}/api")
     is_new = record(SERVERS, "runner") is None
     _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)
     _wait("mlflow")
+    _wait("reports")
     until = time.monotonic() + PATIENCE
     while (idle := why_idle(f"{prefect}/api")) and time.monotonic() < until:
         time.sleep(0.3)
@@ -62,7 +65,13 @@ def up() -> None:
         sys.exit(f"{idle}: see {(LOGS / 'runner.log').relative_to(ROOT)}")
     if is_new and not _first_run(f"{prefect}/api"):
         print("the first run is late; what waits in the inbox is taken by the next sweep")
-    print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
+    print(f"Prefect  {prefect}\nMLflow   {mlflow}\nreports  {reports}")
+    print(f"logs     {LOGS.relative_to(ROOT)}/\nstop     autoglm down")
+
+
+def serve_reports() -> str:
+    (ROOT / "reports").mkdir(exist_ok=True)
+    return _ensure("reports", "/", Path(sys.executable).name, "infra/static.py", "reports", "{port}")
 
 
 def _first_run(api: str) -> bool:
@@ -118,7 +127,7 @@ def deploy(api: str) -> None:
 def down() -> None:
     """Stop our servers, the last one first."""
     stopped = 0
-    for name in ("runner", "worker", "mlflow", "prefect"):  # a worker: of an earlier version
+    for name in ("runner", "worker", "reports", "mlflow", "prefect"):  # a worker: of an earlier version
         found = record(SERVERS, name)
         if found is not None:
             _stop(int(found["pid"]), patience=25 if name == "runner" else 6)
@@ -130,7 +139,7 @@ def down() -> None:
 
 
 def status() -> None:
-    for name in ("prefect", "mlflow", "runner"):
+    for name in ("prefect", "mlflow", "reports", "runner"):
         found = record(SERVERS, name)
         print(f"{name:<8} {'not running' if found is None else found['url'] or 'running'}")
 

@@ -103,7 +103,8 @@ def _writable(folder: Path) -> str:
 
 
 def _server(folder: Path) -> str:
-    if gone := [name for name in lookup.stale(folder / lookup.FOLDER) if name != "watch"]:
+    # without these two everything works: the one is a person's own, the other is told of below
+    if gone := [name for name in lookup.stale(folder / lookup.FOLDER) if name not in ("watch", "reports")]:
         raise AutoGLMError(
             f"{', '.join(gone)}: started here and gone, see .autoglm/logs; `autoglm up` starts them again"
         )
@@ -150,6 +151,11 @@ def _mlflow(folder: Path) -> str:
     )
 
 
+def _reports(folder: Path) -> str:
+    none = "not served: links to reports/ are file://, which no browser follows from Prefect; `autoglm up`"
+    return lookup.reports_url(folder) or none
+
+
 def _batches(folder: Path) -> str:
     rows = batches(folder)
     counts = {
@@ -184,6 +190,7 @@ CHECKS: dict[str, Check] = {
     "server": _server,
     "loop": _loop,
     "mlflow": _mlflow,
+    "reports": _reports,
     "batches": _batches,
     "forget": _forget,
 }

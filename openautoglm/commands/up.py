@@ -9,5 +9,5 @@ from openautoglm.commands._checkout import program
 
 @click.command(epilog="Example: autoglm up")
 def command() -> None:
-    """Start the Prefect server, a warm runner and MLflow's pages on this machine, deploy prefect.yaml; print the links."""
+    """Start Prefect's server, a warm runner, MLflow's pages and those of reports/ here, deploy prefect.yaml; print the links."""
     program(["infra/servers.py", "up"])

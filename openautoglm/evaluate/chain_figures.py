@@ -12,6 +12,12 @@ from openautoglm.evaluate.figures import ACCENT, INK, LINE, MUTED, drawn
 
 WIDE = 9.6  # inches; the width of the page's text
 LABELS = 24  # on an axis; more would touch each other
+NEAR, FAR = 5.0, 25.0  # percentage points from zero
+TRANSFERS = (
+    ("backward", "backward transfer", ACCENT, "o-"),
+    ("forgetting", "forgetting", INK, "s--"),
+    ("forward", "forward transfer", MUTED, "^:"),
+)
 Row = Mapping[str, Any]
 
 
@@ -67,6 +73,53 @@ def _mark(axes: Axes, place: float, above: int, kind: str, name: str) -> None:
     text = f"{sign} {name}"
     axes.annotate(
         text, (place, bottom), (4, 5 + 13 * above), textcoords="offset points", color=MUTED, fontsize=10
+    )
+
+
+def transfers(rows: Sequence[Row]) -> str:
+    """What later batches did to earlier ones, and earlier ones to later: percentage points, by release.
+
+    ``rows``: name, backward, forgetting and forward (0-1, None: there was nothing to measure), hollow.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+        size, reach = 6 if len(rows) <= LABELS else 3, []
+        for key, label, colour, sign in TRANSFERS:
+            style: dict[str, Any] = {"color": colour, "linewidth": 2, "markersize": size}
+            found = [
+                (place, 100 * row[key], row["hollow"])
+                for place, row in enumerate(rows)
+                if row[key] is not None
+            ]
+            if kept := [(place, value) for place, value, hollow in found if not hollow]:
+                axes.plot(*zip(*kept, strict=True), sign, label=label, **style)
+            for place, value, hollow in found:
+                if hollow:
+                    axes.plot(place, value, sign[0], markerfacecolor="none", **style)
+            reach.append(max((abs(value) for _, value, _ in found), default=0.0))
+        _points_axis(axes, reach)
+        axes.set_xlim(-0.6, len(rows) - 0.4)
+        _ticks(axes, [row["name"] for row in rows])
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=3, borderaxespad=0)
+
+    return drawn(draw, (WIDE, 3.2))
+
+
+def _points_axis(axes: Axes, reach: Sequence[float]) -> None:
+    """To scale, unless one measure is far from zero where another is near: forward transfer can be 50 points."""
+    low, high = axes.get_ylim()
+    low, high = min(low, -1), max(high, 1)  # a tenth of a point is not to look like a fall
+    axes.set_ylabel("percentage points")
+    if max(reach) > FAR and any(0 < one < NEAR for one in reach):
+        axes.set_yscale("symlog", linthresh=NEAR)
+        axes.set_yticks([0, *(sign * value for value in (2, 5, 10, 20, 50, 100) for sign in (-1, 1))])
+        axes.minorticks_off()
+        axes.set_ylabel(f"points, log beyond ±{NEAR:g}")
+        low, high = 1.3 * low, 1.3 * high  # the margin that was there is thin on a logarithm
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
     )
 
 

@@ -25,6 +25,7 @@ from openautoglm.release import ReleaseStore
 GONE = ("rolled back", "taken back")
 COLUMNS, DENSE = 10, 60  # batches in the heat map with numbers, and without; the first and the last of more
 SHOWN = 60  # lines of the log
+MEASURES = {"backward": "backward_transfer", "forgetting": "forgetting", "forward": "forward_transfer"}
 
 
 def write_chain(store: ReleaseStore, channel: str, out: Path, batches: Sequence[Batch] = ()) -> Path:
@@ -50,6 +51,7 @@ def view(history: History) -> dict[str, Any]:
         "rollbacks": sum(entry["kind"] == "rollback" for entry in marks(history.log, history.channel)),
         "joint": history.joint,
         "accuracy": Markup(figures.accuracies(_points(published), _marks(history))) if published else "",
+        "transfer": Markup(figures.transfers(transfers)) if (transfers := _transfers(published)) else "",
         "map": heat_map(history),
         "drift": Markup(figures.drifts(*drifts)) if drifts[0] else "",
         "sizes": Markup(figures.sizes([_size(version) for version in published])) if published else "",
@@ -122,6 +124,23 @@ def _points(published: Sequence[Version]) -> list[dict[str, Any]]:
         }
         for version in published
     ]
+
+
+def _transfers(published: Sequence[Version]) -> list[dict[str, Any]]:
+    """A row a release; none where fewer than two of the chain have values. The first of a lineage has nothing to keep."""
+    stored = {version.id for version in published}
+    rows = [
+        {
+            "name": version.name,
+            "hollow": version.state in GONE,
+            **{
+                key: version.summary.get(measure) if version.parent in stored else None
+                for key, measure in MEASURES.items()
+            },
+        }
+        for version in published
+    ]
+    return rows if sum(row["backward"] is not None and not row["hollow"] for row in rows) > 1 else []
 
 
 def _marks(history: History) -> list[tuple[float, str, str]]:

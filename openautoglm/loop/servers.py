@@ -1,4 +1,4 @@
-"""Which Prefect server there is: the one you named, or the one of `make up`. The one place that looks it up.
+"""Which servers there are: the ones you named, or the ones of `make up`. The one place that looks them up.
 
 `make up` leaves one file per server in .autoglm/servers: {"pid", "started", "url", "health"}. A server is known by pid
 and start time, because the system uses numbers again.
@@ -56,6 +56,12 @@ def api_url(root: Path) -> str | None:
         return named.rstrip("/")
     url = running(root / FOLDER, "prefect")
     return f"{url}/api" if url else None
+
+
+def reports_url(root: Path) -> str | None:
+    """Where the folder reports/ is served: AUTOGLM_REPORTS_URL, or the server of `make up`; None: nowhere."""
+    named = os.environ.get("AUTOGLM_REPORTS_URL")
+    return named.rstrip("/") if named else running(root / FOLDER, "reports")
 
 
 def of_profile() -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,15 @@ def test_the_browser_finds_prefect_and_both_use_one_database(compose: dict[str, 
     database = services["worker"]["environment"]["MLFLOW_TRACKING_URI"]
     assert database.startswith("sqlite:////app/.autoglm/")
     assert database in services["mlflow"]["command"]
+
+
+def test_the_browser_finds_the_pages_of_reports(compose: dict[str, Any]) -> None:
+    """They are served by the worker, whose runs write them; a volume over reports/ would hide the tracked metrics."""
+    worker = compose["services"]["worker"]
+    assert worker["environment"]["AUTOGLM_REPORTS_URL"] == "http://127.0.0.1:4201"
+    assert worker["environment"]["PREFECT_API_URL"] == "http://prefect:4200/api"
+    assert worker["ports"] == ["127.0.0.1:4201:4201"]
+    _, flag, script = shlex.split(worker["command"])
+    assert flag == "-c"
+    assert "infra/static.py reports 4201 0.0.0.0 &" in script
+    subprocess.run(["sh", "-n", "-c", script], check=True)

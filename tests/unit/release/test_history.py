@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
+from openautoglm.evaluate import chain_figures
 from openautoglm.files import save_json
 from openautoglm.loop import Batch
 from openautoglm.loop.history import History, read
-from openautoglm.loop.page import stage_times, view, write_chain
+from openautoglm.loop.page import _transfers, stage_times, view, write_chain
 from openautoglm.params import Params
 from openautoglm.release import Release, ReleaseStore
 from tasks.deliver import CHAIN, Delivered, draw_chain, settle
@@ -73,6 +76,7 @@ def test_the_page(told: Told, tmp_path: Path) -> None:
         "1 rollback",
         "What is kept of each batch",
         "Drift of each batch",
+        "Backward transfer</dt>",
         "joint bound",
     ):
         assert words in page
@@ -87,6 +91,49 @@ def test_the_map_shows_what_was_lost(told: Told) -> None:
     assert shown["rows"][2]["cells"][0]["loss"] == pytest.approx(0.02)
     assert shown["rows"][0]["cells"][1] is None
     assert shown["worst"] == pytest.approx(0.02)
+
+
+def test_transfer_and_forgetting_are_drawn_from_the_second_release_on(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = Figure().add_subplot()
+    monkeypatch.setattr(chain_figures, "drawn", lambda draw, inches: draw(axes) or "<svg/>")
+    rows = _transfers(told[2].published)
+    chain_figures.transfers(rows)
+
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    places, points = lines["backward transfer"].get_data()
+    assert list(places) == [1, 3, 4, 5], "v1 has nothing to compare with, v3 was rolled back"
+    assert points[0] == pytest.approx(100 * (0.94 - 0.95))
+    assert list(lines["forgetting"].get_ydata())[:2] == pytest.approx([1, 1.5])
+    assert list(lines["forward transfer"].get_ydata()) == pytest.approx([10] * 4)
+    hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
+    assert [(list(line.get_xdata()), line.get_marker()) for line in hollow] == [([2], x) for x in "os^"]
+
+
+@pytest.mark.parametrize(("forward", "label"), [(0.02, "percentage points"), (0.6, "points, log beyond ±5")])
+def test_a_measure_without_a_value_is_left_out_and_a_far_one_hides_no_other(
+    forward: float, label: str
+) -> None:
+    values = [(None, None), (-0.01, None), (-0.02, forward), (None, None), (-0.03, forward)]
+    rows = [
+        {"name": f"v{number}", "backward": one, "forgetting": None, "forward": other, "hollow": False}
+        for number, (one, other) in enumerate(values, start=1)
+    ]
+    figure = chain_figures.transfers(rows)
+    for words in ("backward transfer", "forward transfer", label, "v5"):
+        assert f">{words}</text>" in figure
+    assert ">forgetting</text>" not in figure
+    assert "nan" not in figure
+
+
+def test_one_release_with_values_is_no_line(told: Told) -> None:
+    history = told[2]
+    assert _transfers(history.published[:2]) == []
+    assert len(_transfers(history.published[:4])) == 4
+    young = replace(history, versions=tuple(history.published[:2]), lineage=history.lineage[:2])
+    assert view(young)["transfer"] == ""
+    assert view(history)["transfer"]
 
 
 def test_an_empty_store_has_a_page(tmp_path: Path) -> None:
