@@ -19,6 +19,7 @@ from flows.steps import bring_up_to_date
 from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus.arrivals import adopt
 from openautoglm.errors import AutoGLMError, SourceError
+from openautoglm.files import SCRATCH
 from openautoglm.loop import Lease, hold
 from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
@@ -26,15 +27,13 @@ from tasks.lineage import entries
 from tasks.pages import draw
 from tasks.tracking import FLOW_RUN
 
-SCRATCH = Path(".autoglm/source")  # where `ingest.source` is fetched to
-
 
 @contextmanager
 def begin(may_be_empty: bool = False, must_reach: bool = False) -> Iterator[Lease]:
     """Stand in the checkout, close dead runs, be the only one who trains, take in what came, refresh the code keys.
 
     Raises:
-        SourceError: the inbox is empty, unless it ``may_be_empty``; `ingest.source` is not there though we ``must_reach`` it.
+        SourceError: the inbox is empty, unless it ``may_be_empty``; `ingest.source` or `ingest.remote` is not there though we ``must_reach`` it.
     """
     os.chdir(ROOT)
     run = get_run_context().flow_run  # type: ignore[union-attr]
@@ -88,30 +87,51 @@ def alone(holder: str) -> Iterator[Lease]:
 
 
 def take_in(must_reach: bool = False) -> list[str]:
-    """Mirror `ingest.source` into the inbox, and adopt what was dropped there; returns what did not work, a line each.
+    """Bring the inbox and `ingest.remote` up to each other, mirror `ingest.source`, and adopt what was dropped into the folder.
+
+    Returns what did not work, a line each.
 
     Raises:
-        SourceError: the source cannot be reached, and we ``must_reach`` it.
+        SourceError: the remote or the source cannot be reached, and we ``must_reach`` it.
     """
     ingest = Params.load().ingest
-    faults = mirrored(ingest, must_reach) if ingest.source else []
     for entry in adopt(Path(ingest.inbox)):
         print(f"inbox: {entry.name} was dropped there", flush=True)
+    faults = kept(ingest, must_reach)
+    if ingest.remote and not faults:  # else the same line twice
+        faults += mirrored("remote", ingest.remote, ingest, must_reach)
+    if ingest.source:
+        faults += mirrored("source", ingest.source, ingest, must_reach)
+        faults += kept(ingest, must_reach) if not faults else []
     return faults
 
 
-def mirrored(ingest: IngestParams, must_reach: bool) -> list[str]:
-    """Mirror `ingest.source` into the inbox; returns and raises as :func:`take_in`."""
-    from openautoglm.corpus.mirror import mirror
+def kept(ingest: IngestParams, must_reach: bool = False) -> list[str]:
+    """Bring `ingest.remote`, if there is one, up to the inbox; returns and raises as :func:`take_in`."""
+    from openautoglm.corpus.remote import send
 
     try:
-        found = mirror(str(ingest.source), Path(ingest.inbox), SCRATCH, ingest.columns)
+        for name in send(ingest.remote, Path(ingest.inbox), SCRATCH) if ingest.remote else ():
+            print(f"inbox: {name} went to {ingest.remote}", flush=True)
     except SourceError as error:
         if must_reach:
             raise
-        return [f"ingest.source: {error}; the inbox goes on without it"]
+        return [f"ingest.remote: {error}; the inbox goes on without it"]
+    return []
+
+
+def mirrored(which: str, url: str, ingest: IngestParams, must_reach: bool) -> list[str]:
+    """Mirror ``url``, which is `ingest.` ``which``, into the inbox; returns and raises as :func:`take_in`."""
+    from openautoglm.corpus.mirror import mirror
+
+    try:
+        found = mirror(url, Path(ingest.inbox), SCRATCH, ingest.columns)
+    except SourceError as error:
+        if must_reach:
+            raise
+        return [f"ingest.{which}: {error}; the inbox goes on without it"]
     for name in found.taken:
-        print(f"inbox: {name} came from {ingest.source}", flush=True)
+        print(f"inbox: {name} came from {url}", flush=True)
     if found.failed and must_reach:
         raise SourceError("; ".join(found.failed + found.refused))
     return found.refused + found.failed

@@ -20,11 +20,10 @@ from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.events import emit_event
 from prefect.states import Completed, State
 
-from flows.begin import begin, tracked
+from flows.begin import begin, kept, tracked
 from flows.pipeline import read_on, stages
 from flows.steps import bring_up_to_date
 from openautoglm.corpus.arrivals import set_aside
-from openautoglm.corpus.source import is_url
 from openautoglm.errors import NotPublished, SourceError, ValidationFailed
 from openautoglm.loop import Batch, Lease, Ledger
 from openautoglm.loop.servers import INBOX
@@ -159,13 +158,12 @@ def _failed(batch: Batch, ledger: Ledger, lease: Lease, why: str) -> str:
     if tries < TRIES:
         time.sleep(2**tries)  # what it points to may still be on its way
         return f"{batch.entry}: failed its checks, try {tries} of {TRIES}"
-    inbox = Params.load().ingest.inbox
-    if is_url(inbox):  # nothing is moved about in a folder that is not ours
-        ledger.finish(batch.entry, lease.token, "refused", why=why)
-        return f"{batch.entry}: failed its checks {tries} times and is passed over; take it out of {inbox}"
     # first the record: a batch that is gone from the inbox without one would be forgotten
     ledger.finish(batch.entry, lease.token, "aside", why=why)
-    aside = set_aside(Path(inbox), batch.entry, why)
+    ingest = Params.load().ingest
+    aside = set_aside(Path(ingest.inbox), batch.entry, why)
+    for fault in kept(ingest):
+        print(f"warning: {fault}")
     return f"{batch.entry}: failed its checks {tries} times, set aside in {aside}; put it right and ingest it again"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.begin import begin, shell
+from flows.begin import begin, kept, shell
 from flows.continual import catch_up
 from flows.pipeline import read_on, stages
 from flows.server import ROOT
@@ -53,6 +53,8 @@ def forget(ids: str = "", reason: str = "", ignore_unknown: bool = False, finish
         if not request.records:
             print("nothing was left to do" if finish else "none of these ids is in the inbox: nothing to do")
             return None
+        for fault in kept(params.ingest):
+            print(f"warning: {fault}")
         print(f"{request.documents} rows taken out of {len(request.entries)} batches of the inbox")
         return _relearn(params, request, lease)
 
@@ -147,7 +149,9 @@ if __name__ == "__main__":
 
     def check() -> None:
         params = Params.load(ROOT / "params.yaml")
-        if not (given["finish"] or params.ingest.source):  # what a source has comes into the inbox first
+        if not (
+            given["finish"] or params.ingest.source or params.ingest.remote
+        ):  # what those have come into the inbox first
             unknown_ids(params, read_ids(Path(given["ids"])), given["ignore_unknown"], ROOT)
 
     sys.exit(shell(lambda: forget(**given), check))

@@ -22,8 +22,8 @@ def watch(every: float, once: bool = False) -> None:
     """Take what is pending whenever there is something; ``every``: seconds between looks."""
     os.chdir(ROOT)
     ingest = Params.load().ingest
-    place = f"{ingest.inbox}/ and {ingest.source}" if ingest.source else f"{ingest.inbox}/"
-    print(f"watching {place}, every {every:g} s; Ctrl-C ends it", flush=True)
+    places = " and ".join(place for place in (f"{ingest.inbox}/", ingest.remote, ingest.source) if place)
+    print(f"watching {places}, every {every:g} s; Ctrl-C ends it", flush=True)
     told: list[str] = []
     while True:
         try:

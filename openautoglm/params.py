@@ -39,6 +39,7 @@ class Columns(Section):
 class IngestParams(Section):
     inbox: str
     source: str | None
+    remote: str | None
     through: str | None
     columns: Columns
     valid_share: Share
@@ -54,10 +55,18 @@ class IngestParams(Section):
         return self
 
     @model_validator(mode="after")
-    def _a_source_needs_a_folder_to_come_into(self) -> IngestParams:
-        if self.source and "://" in self.inbox:
+    def _the_inbox_is_a_folder(self) -> IngestParams:
+        if "://" in self.inbox:
             raise ValueError(
-                f"source comes into an inbox that is a folder, found {self.inbox}; name one, or set source to null"
+                f"inbox is a folder here, found {self.inbox}; give it as remote: the folder is then kept like it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_others_drop_is_not_what_we_keep(self) -> IngestParams:
+        if self.remote and self.remote == self.source:
+            raise ValueError(
+                f"source and remote are both {self.source}; what is dropped at the remote is taken as it is, so set source to null"
             )
         return self
 

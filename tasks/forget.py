@@ -81,16 +81,12 @@ def unknown_ids(
     """Those that are in no batch of the inbox and never were.
 
     Raises:
-        SourceError: there are some, unless we ``ignore_unknown``; an inbox that is a URL.
+        SourceError: there are some, unless we ``ignore_unknown``.
     """
     from openautoglm.corpus.forgotten import hashed, records
     from openautoglm.corpus.redact import look
     from openautoglm.errors import SourceError
 
-    if "://" in params.ingest.inbox:
-        raise SourceError(
-            f"ingest.inbox is {params.ingest.inbox}: take the documents out there, then autoglm run"
-        )
     inbox = root / params.ingest.inbox
     known = {digest for record in records(inbox) for digest in record.ids}
     unknown = sorted(i for i in ids - look(inbox, ids, params.ingest)[1] if hashed([i])[0] not in known)

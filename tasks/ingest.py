@@ -21,12 +21,10 @@ def ingest(params: Params, root: Path = Path(".")) -> Mapping[str, object]:
     from openautoglm.corpus.forgotten import records, taken_from, with_forgotten
     from openautoglm.corpus.inbox import entries
     from openautoglm.corpus.read import RAW_SCHEMA, read
-    from openautoglm.corpus.source import is_url
     from openautoglm.files import fresh_dir
 
-    inbox = params.ingest.inbox
-    batches = entries(inbox if is_url(inbox) else root / inbox, params.ingest.through)
-    forgotten = [] if is_url(inbox) else records(root / inbox)
+    inbox = root / params.ingest.inbox
+    batches, forgotten = entries(inbox, params.ingest.through), records(inbox)
     taken = {entry.batch: taken_from(forgotten, Path(entry.source).name) for entry in batches}
     hashing = TableHash()
     splits = {"train": 0, "valid": 0, "test": 0}

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus.forgotten import Forgotten, records, today, trail
-from openautoglm.files import located
 from openautoglm.params import Params, set_values
 from tasks.deliver import store_of
 
@@ -34,7 +33,7 @@ def pin_all(root: Path = Path(), log: Log = print) -> None:
     params = Params.load(root / "params.yaml")
     ingested, now = input_hash("ingest", params.ingest.inbox, root=root)
     if now is None:
-        return  # a URL: nobody can say here whether it changed
+        return  # there is none; `ingest` says so
     if now == ingested and params.ingest.through is None:
         return
     found = entries(params, root)
@@ -114,22 +113,19 @@ def has_seen(release: Release, entries: Collection[str], taken_out: Sequence[For
 
 
 def forgotten(params: Params, root: Path = Path()) -> list[Forgotten]:
-    """What was taken out of the inbox; of one that is a URL, nothing ever was."""
-    inbox = params.ingest.inbox
-    return [] if "://" in inbox else records(root / inbox)
+    """What was taken out of the inbox."""
+    return records(root / params.ingest.inbox)
 
 
 def entries(params: Params, root: Path = Path(), through: str | None = None) -> list[str]:
     """Names of the inbox's entries up to ``through``, in order of arrival."""
-    return boxes.names(located(root, params.ingest.inbox), through)
+    return boxes.names(root / params.ingest.inbox, through)
 
 
 def read_of_inbox(root: Path = Path()) -> dict[str, object]:
     """{the inbox: what `ingest` reads of it}: a batch that arrives behind ``ingest.through`` is none of that."""
     params = Params.load(root / "params.yaml")
     inbox, through = params.ingest.inbox, params.ingest.through
-    if "://" in inbox:
-        return {}
     tops = [root / inbox / name for name in entries(params, root, through)]
     files = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
     return {inbox: [(path.name, path.stat().st_mtime_ns) for path in files]}

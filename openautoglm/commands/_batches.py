@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from openautoglm.errors import ParamsError
+from openautoglm.files import SCRATCH
 from openautoglm.params import set_values, with_values
 
 
@@ -33,34 +34,39 @@ def inbox_of(folder: Path, values: Mapping[str, object] | None = None) -> Path:
     """The inbox folder that params.yaml names, or will when ``values`` are set.
 
     Raises:
-        ParamsError: it is a URL, which is filled by whoever owns it; or a fault in params.yaml or ``values``.
+        ParamsError: a fault in params.yaml or ``values``.
     """
-    inbox = with_values(folder / "params.yaml", values or {}).ingest.inbox
-    if "://" in inbox:
-        raise ParamsError(
-            f"ingest.inbox is {inbox}: put batches there with that store's own tools, then autoglm run"
-        )
-    return folder / inbox
+    return folder / with_values(folder / "params.yaml", values or {}).ingest.inbox
 
 
 def check(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:
     """Raises UserError for what :func:`put` or :func:`change_params` would refuse, before either has done anything."""
     from openautoglm.corpus import first_look, inbox
+    from openautoglm.corpus.mirror import look
 
-    if sources:
-        inbox_of(folder, values)
-    columns = with_values(folder / "params.yaml", values or {}).ingest.columns
+    ingest = with_values(folder / "params.yaml", values or {}).ingest
     for source in sources:
         inbox.check(absolute(source))
-        first_look.look(absolute(source), columns)
+        first_look.look(absolute(source), ingest.columns)
+    if sources and ingest.remote:
+        look(ingest.remote)
 
 
 def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> str:
-    """Put ``source`` into the inbox; return the entry's name."""
-    from openautoglm.corpus import inbox
+    """Put ``source`` into the inbox, and where there is one into `ingest.remote`; return the entry's name.
 
-    entry = inbox.put(inbox_of(folder, values), absolute(source))
+    Raises:
+        SourceError: the remote takes nothing; the entry is in the inbox all the same.
+    """
+    from openautoglm.corpus import inbox
+    from openautoglm.corpus.remote import send
+
+    ingest = with_values(folder / "params.yaml", values or {}).ingest
+    entry = inbox.put(folder / ingest.inbox, absolute(source))
     click.echo(f"inbox: {entry.name}")
+    if ingest.remote:
+        for name in send(ingest.remote, folder / ingest.inbox, folder / SCRATCH):
+            click.echo(f"inbox: {name} went to {ingest.remote}")
     return entry.name
 
 

@@ -15,7 +15,7 @@ import click
 
 from openautoglm.commands._checkout import root
 from openautoglm.errors import AutoGLMError
-from openautoglm.files import LEDGER, located
+from openautoglm.files import LEDGER
 from openautoglm.params import Params
 
 FEW = 3  # reasons of a stage that are told
@@ -32,7 +32,7 @@ def command(as_json: bool) -> None:
     found = {
         "release": _head(folder),
         "channel": params.publish.channel,
-        "inbox": names(located(folder, params.ingest.inbox)),
+        "inbox": names(folder / params.ingest.inbox),
         "batches": batches(folder),
         "training": trainer(folder),
         "forget": unfinished(folder),
@@ -75,8 +75,8 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
     from openautoglm.commands._store import store_of
     from openautoglm.loop.forgetting import FINISH, unfinished
 
-    inbox = Params.load(folder / "params.yaml").ingest.inbox
-    found = [] if "://" in inbox else unfinished(folder / inbox, store_of(folder)[0])
+    inbox = folder / Params.load(folder / "params.yaml").ingest.inbox
+    found = unfinished(inbox, store_of(folder)[0])
     if not found:
         return None
     documents = sum(record.documents for record in found)

@@ -32,9 +32,13 @@ class Forgotten:
     documents: int
     ids: tuple[str, ...]
 
+    def __bytes__(self) -> bytes:
+        """Its line."""
+        return canonical_json({**asdict(self), "ids": list(self.ids)}) + b"\n"
+
     @property
     def fingerprint(self) -> str:
-        return fingerprint(canonical_json({**asdict(self), "ids": list(self.ids)}))
+        return fingerprint(bytes(self).rstrip())
 
 
 def hashed(ids: Iterable[str]) -> tuple[str, ...]:
@@ -44,13 +48,17 @@ def hashed(ids: Iterable[str]) -> tuple[str, ...]:
 def records(inbox: Path) -> list[Forgotten]:
     """Oldest first."""
     path = inbox / FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [Forgotten(**{**json.loads(line), "ids": tuple(json.loads(line)["ids"])}) for line in lines]
+    return parsed(path.read_bytes()) if path.is_file() else []
+
+
+def parsed(lines: bytes) -> list[Forgotten]:
+    """The records in what :func:`write` wrote."""
+    found = [json.loads(line) for line in lines.splitlines()]
+    return [Forgotten(**{**record, "ids": tuple(record["ids"])}) for record in found]
 
 
 def write(inbox: Path, found: Sequence[Forgotten]) -> None:
-    lines = [canonical_json({**asdict(record), "ids": list(record.ids)}) + b"\n" for record in found]
-    write_atomic(inbox / FILE, b"".join(lines))
+    write_atomic(inbox / FILE, b"".join(map(bytes, found)))
 
 
 def trail(found: Sequence[Forgotten], entry: str) -> list[str | None]:

@@ -17,9 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import fsspec
-
-from openautoglm.corpus.source import format_of, is_data_set, is_url, naming, source_files, stem_of
+from openautoglm.corpus.source import format_of, is_data_set, is_url, source_files, stem_of
 from openautoglm.errors import SourceError
 from openautoglm.files import fingerprint, fsync_dir, locked, sha256_file
 
@@ -115,9 +113,9 @@ def clear(inbox: Path, staged: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def names(inbox: Path | str, through: str | None = None) -> list[str]:
+def names(inbox: Path, through: str | None = None) -> list[str]:
     """Names of the entries in order of arrival, up to and with ``through``; none where there is no inbox."""
-    found = [PurePosixPath(name).name for name in _listed(str(inbox))]
+    found = [entry.name for entry in visible(inbox)] if inbox.is_dir() else []
     return [name for name in found if through is None or place(name) <= place(through)]
 
 
@@ -127,36 +125,18 @@ def place(name: str) -> tuple[float, str]:
     return (int(number[1]) if number else float("inf"), name)
 
 
-def entries(inbox: Path | str, through: str | None = None) -> list[Entry]:
-    """The batches in ``inbox`` (a folder or URL prefix) in the order of their names, up to and with ``through``.
+def entries(inbox: Path, through: str | None = None) -> list[Entry]:
+    """The batches in ``inbox`` in order of arrival, up to and with ``through``.
 
     Raises:
         SourceError: there are none.
     """
-    found = [
-        name
-        for name in _listed(str(inbox))
-        if through is None or place(PurePosixPath(name).name) <= place(through)
-    ]
+    found = names(inbox, through)
     if not found:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
         )
-    return [Entry(batch_name(name), _source_of(name)) for name in found]
-
-
-def _listed(inbox: str) -> list[str]:
-    if not is_url(inbox):
-        path = Path(inbox)
-        return [str(entry) for entry in visible(path)] if path.is_dir() else []
-    with naming(inbox):
-        system, path = fsspec.core.url_to_fs(inbox)
-        found = system.ls(path, detail=False) if system.exists(path) else []
-    batches = [name for name in found if _is_batch(PurePosixPath(name).name)]
-    return [
-        system.unstrip_protocol(name)
-        for name in sorted(batches, key=lambda name: place(PurePosixPath(name).name))
-    ]
+    return [Entry(batch_name(name), source_of(inbox / name)) for name in found]
 
 
 def _ever(inbox: Path) -> list[Path]:
@@ -168,6 +148,18 @@ def _ever(inbox: Path) -> list[Path]:
 def visible(inbox: Path) -> list[Path]:
     """What lies there, in order of arrival: the entries, and what was dropped and is not taken in yet."""
     return sorted((e for e in inbox.iterdir() if _is_batch(e.name)), key=lambda e: place(e.name))
+
+
+def unnumbered(entry: str) -> str:
+    """An entry's name without its number: what it is called where nobody counts."""
+    return _NUMBERED.sub("", entry)
+
+
+def content(entry: str) -> str:
+    """``-<sha8><ending>`` of an entry's name: the same for the same content."""
+    stem = stem_of(entry.removesuffix(".url"))
+    found = _HASHED.search(stem)
+    return (found[0] if found else "") + entry[len(stem) :]
 
 
 def is_named(name: str) -> bool:
@@ -184,11 +176,15 @@ def batch_name(entry: str) -> str:
     return _HASHED.sub("", stem_of(entry.removesuffix(".url")))
 
 
-def _source_of(entry: str) -> str:
-    if not entry.endswith(".url"):
-        return entry
-    with naming(entry), fsspec.open(entry, "r") as file:
-        source = str(file.read()).strip()
+def source_of(entry: Path) -> str:
+    """What an entry is read from: itself, or the URL in a pointer.
+
+    Raises:
+        SourceError: a pointer without one.
+    """
+    if entry.suffix != ".url":
+        return str(entry)
+    source = entry.read_text(encoding="utf-8").strip()
     if not is_url(source):
         raise SourceError(f"{entry}: expected one URL in it, found {source[:60]!r}; give the batch again")
     return source
@@ -197,16 +193,18 @@ def _source_of(entry: str) -> str:
 def named(source: str) -> tuple[str, str]:
     """(``<stem>-<sha8><ending>``, ``-<sha8><ending>``) by content; a URL's content is the URL.
 
-    With its ending: the same bytes as .csv and .tsv are two things.
+    With its ending: the same bytes as .csv and .tsv are two things. A name that ends with the hash, as entries' do, gets
+    none twice.
     """
     check(source)
     if is_url(source) and not source.startswith("file://"):
-        stem, content = stem_of(source.partition("?")[0]), f"-{fingerprint(source.encode())[:8]}.url"
+        stem, ending, digest = stem_of(source.partition("?")[0]), ".url", fingerprint(source.encode())[:8]
     else:
         path = _local(source)
         stem = path.resolve().name if path.is_dir() else stem_of(path.name)
-        content = f"-{_digest(path)}{'' if path.is_dir() else path.name[len(stem) :]}"
-    return _plain(stem) + content, content
+        ending, digest = "" if path.is_dir() else path.name[len(stem) :], _digest(path)
+    content = f"-{digest}{ending}"
+    return _plain(stem.removesuffix(f"-{digest}")) + content, content
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,8 @@
 
 A batch is a data file, or a folder with train, valid or test files. What begins with . or _, ends with .part or .tmp, or
 changes between two looks is still being written and is left. What was taken stands in inbox/_source.json, beside what
-it says of the batches: {source: {name: {"mark", "entry" or "why"}}}. A changed file is another batch.
+it says of the batches: {source: {name: {"mark", "entry" or "why"}}}. A changed file is another batch. A pointer (NAME.url,
+inbox.py) is taken as the URL that it holds.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Mirrored:
 
 
 @dataclass(frozen=True)
-class _Offer:
+class Offer:
     """One batch at the source. files: {path there: bytes, None where it is not said}; mark: differs when it changed."""
 
     name: str
@@ -70,11 +71,11 @@ def mirror(source: str, inbox: Path, scratch: Path, columns: Columns, pause: flo
     """
     found = Mirrored([], [], [])
     with _alone(scratch) as folder:
-        known = _known(inbox, source)
-        new = [one for one in _look(source) if known.get(one.name, {}).get("mark") != one.mark]
+        notes = known(inbox, source)
+        new = [one for one in look(source) if notes.get(one.name, {}).get("mark") != one.mark]
         if new:
             time.sleep(pause)
-            settled = {(one.name, one.mark) for one in _look(source)}
+            settled = {(one.name, one.mark) for one in look(source)}
             new = [one for one in new if (one.name, one.mark) in settled]
         for one in sorted(new, key=lambda one: (one.when, one.name)):
             try:
@@ -84,42 +85,48 @@ def mirror(source: str, inbox: Path, scratch: Path, columns: Columns, pause: flo
     return found
 
 
-def _take(source: str, one: _Offer, inbox: Path, folder: Path, columns: Columns, found: Mirrored) -> None:
+def _take(source: str, one: Offer, inbox: Path, folder: Path, columns: Columns, found: Mirrored) -> None:
     path = _fetch(source, one, folder)
     try:
-        first_look.look(str(path), columns)
-        entry = _put(inbox, path, found)
+        given = boxes.source_of(path)
+        first_look.look(given, columns)
+        entry = _put(inbox, given, found)
     except SourceError as error:
         why = str(error).replace(str(path), f"{source.rstrip('/')}/{one.name}")
         found.refused.append(why)
-        _note(inbox, source, one, why=why)
+        note(inbox, source, one.name, one.mark, why=why)
     else:
-        _note(inbox, source, one, entry=entry)
+        note(inbox, source, one.name, one.mark, entry=entry)
 
 
-def _put(inbox: Path, path: Path, found: Mirrored) -> str:
-    """The entry of what was fetched to ``path``.
+def _put(inbox: Path, given: str, found: Mirrored) -> str:
+    """The entry of ``given``: what was fetched, or the URL that a pointer holds.
 
     Raises:
         SourceError: documents were taken out of this very content; it would bring them back.
     """
-    _, content = boxes.named(str(path))
+    _, content = boxes.named(given)
     if any(old.endswith(content) for record in records(inbox) for old in record.renamed):
-        raise SourceError(f"{path}: left there, since documents were taken out of it (autoglm forget)")
+        raise SourceError(f"{given}: left there, since documents were taken out of it (autoglm forget)")
     before = boxes.names(inbox)
-    entry = boxes.put(inbox, str(path)).name
+    entry = boxes.put(inbox, given).name
     if entry not in before:
         found.taken.append(entry)
     return entry
 
 
-def _look(source: str) -> list[_Offer]:
+def look(source: str) -> list[Offer]:
+    """The batches that lie at ``source`` and are not on their way.
+
+    Raises:
+        SourceError: it cannot be reached.
+    """
     with naming(source):
         system, path = fsspec.core.url_to_fs(source)
         system.invalidate_cache()  # object stores remember what they listed
         if not system.isdir(path):
             if not _is_empty_prefix(system, path):
-                raise SourceError(f"{source}: not found, or no folder; check ingest.source in params.yaml")
+                raise SourceError(f"{source}: not found, or no folder; check the address in params.yaml")
             return []
         offers = [
             _offer(system, row)
@@ -136,7 +143,7 @@ def _is_empty_prefix(system: Any, path: str) -> bool:
     return bool(not is_local and below and not system.exists(path) and system.exists(bucket))
 
 
-def _offer(system: Any, row: Mapping[str, Any]) -> _Offer | None:
+def _offer(system: Any, row: Mapping[str, Any]) -> Offer | None:
     """``row`` of a listing as a batch; None: it is none, or not whole yet."""
     name, is_folder = PurePosixPath(row["name"].rstrip("/")).name, row["type"] == "directory"
     if name.startswith((".", "_")):
@@ -148,14 +155,16 @@ def _offer(system: Any, row: Mapping[str, Any]) -> _Offer | None:
     rows = [
         one
         for one, base in zip(rows, names, strict=True)
-        if one["type"] == "file" and not base.startswith((".", "_")) and format_of(base)
+        if one["type"] == "file"
+        and not base.startswith((".", "_"))
+        and (format_of(base) or base.endswith(".url"))
     ]
     if not rows or (is_folder and not any(split_of_file(one["name"]) for one in rows)):
         return None
     marks = [[PurePosixPath(one["name"]).name, one.get("size"), _version(one)] for one in rows]
     when = max(_changed(one) for one in rows)
     files = {one["name"]: one.get("size") for one in rows}
-    return _Offer(name, is_folder, when, fingerprint(sorted(marks, key=str))[:16], files)
+    return Offer(name, is_folder, when, fingerprint(sorted(marks, key=str))[:16], files)
 
 
 def _version(row: Mapping[str, Any]) -> str:
@@ -170,7 +179,7 @@ def _changed(row: Mapping[str, Any]) -> float:
     return when.timestamp() if isinstance(when, datetime) else float(when)
 
 
-def _fetch(source: str, one: _Offer, folder: Path) -> Path:
+def _fetch(source: str, one: Offer, folder: Path) -> Path:
     """Copy the files of ``one`` below ``folder``.
 
     Raises:
@@ -189,17 +198,19 @@ def _fetch(source: str, one: _Offer, folder: Path) -> Path:
     return target
 
 
-def _known(inbox: Path, source: str) -> dict[str, dict[str, str]]:
+def known(inbox: Path, source: str) -> dict[str, dict[str, str]]:
+    """{name there: {"mark", and "entry" here or "why" not}} of what was taken from ``source``, or sent there."""
     path = inbox / FILE
     found: dict[str, dict[str, str]] = load_json(path).get(source, {}) if path.is_file() else {}
     return found
 
 
-def _note(inbox: Path, source: str, one: _Offer, **what: str) -> None:
+def note(inbox: Path, source: str, name: str, mark: str, **what: str) -> None:
+    """Remember what became of ``name``; ``what``: its entry, or why it has none."""
     path = inbox / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     every = load_json(path) if path.is_file() else {}
-    every.setdefault(source, {})[one.name] = {"mark": one.mark, **what}
+    every.setdefault(source, {})[name] = {"mark": mark, **what}
     save_json(path, every)
 
 

@@ -120,8 +120,8 @@ def _path_of(source: str) -> str:
 
 
 @contextmanager
-def naming(source: str) -> Iterator[None]:
-    """Whatever a file system, server or codec raises in here becomes one line with the source's name.
+def naming(source: str, what: str = "read") -> Iterator[None]:
+    """Whatever a file system, server or codec raises in here becomes one line with the source's name: it cannot be ``what``.
 
     Object stores raise classes of their own (botocore's, aiohttp's) that share no base but Exception.
     """
@@ -133,7 +133,7 @@ def naming(source: str) -> Iterator[None]:
         raise SourceError(f"{source}: not found; check the path or URL") from None
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or "no reason given"
-        raise SourceError(f"{source}: cannot be read ({type(error).__name__}: {reason[:200]})") from error
+        raise SourceError(f"{source}: cannot be {what} ({type(error).__name__}: {reason[:200]})") from error
 
 
 def _endings() -> str:

@@ -13,7 +13,7 @@ from openautoglm.params import Params, set_values
 from tasks import STAGES
 
 SOURCE = Path(__file__).resolve().parents[2] / "params.yaml"
-KNOBS = 71  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
+KNOBS = 72  # adding one is a decision: it has to earn its place here, in params.yaml and in a reader's head
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  parser: fast", "  parser: spacy", "needs spacy_model"),
         ("  confidence: 0.95", "  confidence: 1.0", "evaluate.confidence: input should be less than 1"),
         ("  confidence: 0.95", "  confidence: 0", "evaluate.confidence: input should be greater than 0"),
-        ("  inbox: inbox", "  inbox: s3://b/in", "source comes into an inbox that is a folder"),
+        ("  inbox: inbox", "  inbox: s3://b/in", "give it as remote"),
+        ("  remote: null", "  remote: far", "source and remote are both far"),
         ("ingest:", "ingest: [", "not valid YAML"),
         ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
         ("  epochs: 4", "  epochs: *four", "line {line}: found undefined alias 'four'"),

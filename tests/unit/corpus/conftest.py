@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pytest
 
@@ -19,6 +20,7 @@ def ingest_params() -> IngestParams:
         {
             "inbox": "inbox",
             "source": None,
+            "remote": None,
             "through": None,
             "columns": {"id": "id", "text": "text", "label": "label", "split": "split"},
             "valid_share": 0.1,
@@ -66,3 +68,37 @@ def jsonl(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"http://{host}:{port}"
+    found.stop()
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty place of each kind."""
+    if request.param == "file":
+        (tmp_path / "there").mkdir()
+        yield f"file://{tmp_path}/there"
+        return
+    if request.param == "memory":
+        fsspec.filesystem("memory").makedirs(f"/{tmp_path.name}/in", exist_ok=True)
+        yield f"memory://{tmp_path.name}/in"
+        return
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("server"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = f"b{abs(hash(request.node.name)) % 10**9}"
+    s3fs.S3FileSystem().mkdir(bucket)
+    yield f"s3://{bucket}/team/in"
+    s3fs.S3FileSystem.clear_instance_cache()  # the next server has another address

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from openautoglm.corpus import inbox as boxes
@@ -129,16 +128,6 @@ def test_an_empty_inbox_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").write_text("")
     with pytest.raises(SourceError, match="no batch"):
         entries(tmp_path)
-
-
-def test_a_bucket_may_be_the_inbox(jsonl: Writer) -> None:
-    with fsspec.open("memory://inbox/0001-day-0a1b2c3d.jsonl", "wb") as file:
-        file.write(jsonl("a.jsonl", [ROW]).read_bytes())
-    with fsspec.open("memory://inbox/0002-far-0a1b2c3e.url", "w") as pointer:
-        pointer.write("https://host/far.csv\n")
-    found = entries("memory://inbox")
-    assert [entry.batch for entry in found] == ["0001-day", "0002-far"]
-    assert found[1].source == "https://host/far.csv"
 
 
 def test_a_pointer_without_a_url_is_refused(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +18,9 @@ from openautoglm.corpus.mirror import FILE, Mirrored, mirror
 from openautoglm.corpus.redact import take_out
 from openautoglm.errors import SourceError
 from openautoglm.params import IngestParams
+from tests.unit.corpus.toy_rows import drop, row
 
 Mirror = Callable[..., Mirrored]
-
-
-def row(name: str) -> bytes:
-    return json.dumps({"id": name, "text": f"text of {name}", "label": "a"}).encode() + b"\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    found.start()
-    host, port = found.get_host_and_port()
-    yield f"http://{host}:{port}"
-    found.stop()
-
-
-@pytest.fixture(params=["file", "memory", "s3"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty source of each kind."""
-    if request.param == "file":
-        (tmp_path / "there").mkdir()
-        yield f"file://{tmp_path}/there"
-        return
-    if request.param == "memory":
-        fsspec.filesystem("memory").makedirs(f"/{tmp_path.name}/in", exist_ok=True)
-        yield f"memory://{tmp_path.name}/in"
-        return
-    import s3fs
-
-    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("server"))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    s3fs.S3FileSystem.clear_instance_cache()
-    bucket = f"b{abs(hash(request.node.name)) % 10**9}"
-    s3fs.S3FileSystem().mkdir(bucket)
-    yield f"s3://{bucket}/team/in"
-    s3fs.S3FileSystem.clear_instance_cache()  # the next server has another address
 
 
 @pytest.fixture
@@ -72,15 +34,6 @@ def look(url: str, inbox: Path, tmp_path: Path, ingest_params: IngestParams) -> 
         return mirror(source, inbox, tmp_path / "scratch", ingest_params.columns, pause)
 
     return once
-
-
-def drop(url: str, name: str, data: bytes, tick: bool = True) -> None:
-    with fsspec.open(f"{url}/{name}", "wb", auto_mkdir=True) as file:
-        file.write(data)
-    if tick and url.startswith("s3"):
-        time.sleep(1.05)  # S3 tells whole seconds
-    elif tick:
-        time.sleep(0.02)
 
 
 def test_each_once_in_order_of_arrival_and_nothing_that_is_no_batch(

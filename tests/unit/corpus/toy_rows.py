@@ -1,7 +1,11 @@
-"""A corpus that holds every expectation, as rows, for tests to break; and what examine says of it."""
+"""A corpus that holds every expectation, as rows, for tests to break, and what examine says of it; batches at a URL."""
 
 from __future__ import annotations
 
+import json
+import time
+
+import fsspec
 import pyarrow as pa
 
 from openautoglm.corpus.examine import Verdict, examine
@@ -44,3 +48,16 @@ def labelled(rows: list[Row], count: int, label: str) -> list[Row]:
     """``rows`` with ``label`` on the first ``count`` of the train split."""
     train = [row for row in rows if row["split"] == "train"][:count]
     return [row | {"label": label} if row in train else row for row in rows]
+
+
+def row(name: str) -> bytes:
+    return json.dumps({"id": name, "text": f"text of {name}", "label": "a"}).encode() + b"\n"
+
+
+def drop(url: str, name: str, data: bytes, tick: bool = True) -> None:
+    with fsspec.open(f"{url}/{name}", "wb", auto_mkdir=True) as file:
+        file.write(data)
+    if tick and url.startswith("s3"):
+        time.sleep(1.05)  # S3 tells whole seconds
+    elif tick:
+        time.sleep(0.02)
