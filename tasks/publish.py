@@ -139,7 +139,7 @@ def _facts(
             "drift": _drift(root / "reports/drift.json"),
         },
         # where batches come from changes nothing in them
-        "params": params.model_dump(by_alias=True, mode="json", exclude={"ingest": {"source"}}),
+        "params": params.model_dump(by_alias=True, mode="json", exclude={"ingest": {"source", "remote"}}),
         "dvc_lock": {
             name: made(entry)
             for name, entry in locked_stages(root).items()

@@ -106,6 +106,9 @@ def test_two_versions(tmp_path: Path, params: Params) -> None:
     assert head.facts["labels"] == ["a", "b"]
     assert head.facts["data"]["corpus"] == "c" * 64
     assert head.facts["params"]["train"]["epochs"] == params.train.epochs
+    assert not {"source", "remote"} & head.facts["params"]["ingest"].keys(), (
+        "where batches come from is no input"
+    )
     assert str(tmp_path) not in head.manifest().decode()
     assert is_whole(tmp_path / ".autoglm/parents" / head.id, head), "the next run's parent is there already"
 
