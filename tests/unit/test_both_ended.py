@@ -43,7 +43,7 @@ def test_one_that_fails_is_no_reason_to_leave_the_other() -> None:
 
 
 def test_told_to_stop_twice_it_stops_when_both_are_through() -> None:
-    process = waiting(4, 60)
+    process = waiting(8, 60)
     for _ in range(2):
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)

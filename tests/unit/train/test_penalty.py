@@ -104,7 +104,7 @@ def test_lwf_keeps_the_answers_about_the_old_classes(
     start = parent if head == "classify" else analytic_parent
     teacher, changes = Checkpoint.load(start).model(), []
     slow = {"epochs": 12, "patience": 9, "head_learning_rate": 5e-2}
-    for weight in (0.0, 10.0):
+    for weight in (0.0, 30.0):
         job = held(tmp_path / str(weight), start, "lwf" if weight else "none", weight, **slow)
         loop.fit(job)
         run = begun(replace(job, hold=Hold()))
