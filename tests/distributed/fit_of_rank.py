@@ -1,5 +1,5 @@
-"""One rank of a training without dropout, which draws from each rank's own generator: python fit_of_rank.py JOB.json,
-with RANK, LOCAL_RANK, WORLD_SIZE and MASTER_* set."""
+"""One rank of a training without dropout, which draws from each rank's own generator:
+python -m tests.distributed.fit_of_rank JOB.json, with RANK, LOCAL_RANK, WORLD_SIZE and MASTER_* set."""
 
 from __future__ import annotations
 

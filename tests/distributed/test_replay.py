@@ -21,7 +21,7 @@ from openautoglm.train import run, state
 from openautoglm.train.job import Job
 from openautoglm.train.replay import learn
 
-SCRIPT = Path(__file__).parent / "fit_of_rank.py"
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = [replace(d, batch="new" if d.label == "apple" else "old") for d in toy_documents(train=49)]
 
 
@@ -31,10 +31,16 @@ def two_ranks(job: Job) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    env = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    env = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "WORLD_SIZE": "2",
+    }
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(job.state / "job.json")],
+            [sys.executable, "-m", "tests.distributed.fit_of_rank", str(job.state / "job.json")],
+            cwd=ROOT,
             env=env | {"RANK": rank, "LOCAL_RANK": rank},
         )
         for rank in "01"
