@@ -63,7 +63,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parent_of_toys(tmp_path_factory.mktemp("parent"))
 
 
-@pytest.mark.parametrize("choice", ["reservoir", "herding"])
+@pytest.mark.parametrize("choice", ["reservoir", pytest.param("herding", marks=pytest.mark.slow)])
 def test_two_ranks_replay_what_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: Path, choice: str
 ) -> None:
