@@ -77,6 +77,18 @@ def test_the_automations_are_what_prefect_reads() -> None:
         assert [action.type for action in read.actions] == ["change-flow-run-state"]
 
 
+def test_no_run_that_ended_well_is_waited_for() -> None:
+    """The event of an end is called by its state's name, and some of our flows' states have names of their own."""
+    [raw] = automations()
+    ours = set()
+    for path in (ROOT / "flows").glob("*.py"):
+        if path.name != "steps.py":  # those are tasks
+            ours |= set(re.findall(r'Completed\(name="(\w+)"', path.read_text()))
+    assert ours
+    for name in {"Completed", "Failed", "Crashed", "Cancelled"} | ours:
+        assert f"prefect.flow-run.{name}" in raw["trigger"]["expect"]
+
+
 def test_its_readme_names_files_that_are_there() -> None:
     text = (FOLDER / "README.md").read_text()
     named = set(re.findall(r"infra/[\w./-]+", text))
