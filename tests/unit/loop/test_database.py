@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openautoglm.loop import Ledger, hold
-from openautoglm.loop.database import writing
+from openautoglm.loop import Ledger, database, hold
 
 
 def by_ledger(path: Path) -> None:
@@ -30,13 +29,18 @@ def test_whoever_makes_the_file_leaves_it_in_wal_mode(tmp_path: Path, made: Call
     other.close()
 
 
-def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed(tmp_path: Path) -> None:
+def test_a_writer_and_a_slow_reader_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE", 0.1)  # seconds; who had to wait longer would raise
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.want("retrain", "drift")
-    with writing(ledger.path) as database:
-        database.execute("DELETE FROM wanted")
-        other = sqlite3.connect(ledger.path, timeout=0)  # where it had to wait, it would raise
-        assert other.execute("SELECT what FROM wanted").fetchall() == [("retrain",)]
-        assert ledger.wanted() == {"retrain": "drift"}
-    assert other.execute("SELECT what FROM wanted").fetchall() == []
-    other.close()
+    reader = sqlite3.connect(ledger.path, timeout=0.1, isolation_level=None)
+    reader.execute("BEGIN")
+    asked = "SELECT what FROM wanted"
+    assert reader.execute(asked).fetchall() == [("retrain",)]
+    ledger.did("retrain")
+    assert reader.execute(asked).fetchall() == [("retrain",)], "what was so when it began"
+    reader.execute("COMMIT")
+    assert reader.execute(asked).fetchall() == []
+    reader.close()
