@@ -56,6 +56,8 @@ def _packages(folder: Path) -> str:
     for name, bad, what in TRAPS:
         if tuple(int(part) for part in version(name).split(".")[:2]) >= bad:
             raise AutoGLMError(f"{name} {version(name)}: {what}; pip install -c constraints.txt -e .")
+    if not (folder / "constraints.txt").is_file():
+        raise AutoGLMError("constraints.txt is gone; git checkout constraints.txt")
     pins = (
         line.partition("#")[0].strip().split("==")
         for line in (folder / "constraints.txt").read_text().splitlines()
@@ -121,9 +123,15 @@ def _loop(folder: Path) -> str:
     api = lookup.api_url(folder)
     if api is None or not lookup.answers(f"{api}/health"):
         return "off: no server" if "watch" not in servers(folder) else "autoglm watch takes what arrives"
-    if idle := lookup.why_idle(api):
+    try:
+        idle = lookup.why_idle(api)
+        found = lookup.ask(api, "/deployments/filter", {"limit": 200})
+    except (OSError, ValueError) as error:
+        raise AutoGLMError(
+            f"{api} does not answer as Prefect's API does ({error}); put PREFECT_API_URL right, or unset it"
+        ) from None
+    if idle:
         raise AutoGLMError(idle)
-    found = lookup.ask(api, "/deployments/filter", {"limit": 200})
     if missing := {"continual", "pipeline", "retrain", "rollback"} - {row["name"] for row in found}:
         raise AutoGLMError(
             f"deployments are missing: {', '.join(sorted(missing))}; `autoglm up` deploys them"

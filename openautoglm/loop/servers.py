@@ -140,6 +140,8 @@ def why_idle(api: str, deployment: str = "continual") -> str:
         return f"the deployment {deployment} is not on {api}; `autoglm up` deploys it"
     if found[0].get("paused"):
         return f"the deployment {deployment} is paused; resume it in the UI"
+    if found[0].get("work_pool_name") is None:
+        return f"the deployment {deployment} has no work pool; `autoglm up` deploys it with one"
     pool = ask(api, f"/work_pools/{found[0]['work_pool_name']}", method="GET")
     if pool.get("is_paused"):
         return f"the work pool {pool['name']} is paused; `prefect work-pool resume {pool['name']}`"

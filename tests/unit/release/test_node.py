@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from openautoglm.release import Release, ReleaseStore, pull
 from openautoglm.release.candidate import contents
 from openautoglm.release.node import current, held
 from tests.unit.release.samples import onnx, publish_next
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -68,6 +71,31 @@ def test_rollback_reaches_nodes_without_a_byte(store: ReleaseStore, tmp_path: Pa
     store.rollback(reason="worse in the field")
     pulled = pull(store.url, tmp_path / "node")
     assert (pulled.release.id, pulled.fetched, current(tmp_path / "node")) == (first.id, 0, first.id)
+
+
+def test_rollback_and_the_switch_back_read_no_weights_of_the_store(
+    store: ReleaseStore, tmp_path: Path
+) -> None:
+    """The pointer and a manifest are all that they need; the weights are where nobody finds them."""
+    node, (first, second) = tmp_path / "node", (publish_next(store, tmp_path, step) for step in range(2))
+    for ref in (first.id, None):
+        pull(store.url, node, ref=ref)
+    (Path(store.url) / "blobs").rename(tmp_path / "elsewhere")
+    before = os.times()
+    said = subprocess.run(
+        [sys.executable, "-m", "openautoglm.cli", "rollback", "--store", store.url, "--reason", "worse"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    after = os.times()
+
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < 1.0, "CPU seconds of the command, its start included"
+    assert said == f"stable: {second.id} -> {first.id}\n"
+    pulled = pull(store.url, node)
+    assert (pulled.route, pulled.fetched, current(node)) == ("held", 0, first.id)
+    assert served(node) == contents(onnx(tmp_path, 0))
+    with pytest.raises(Corrupt):  # a node that never held it does need them
+        pull(store.url, tmp_path / "other")
 
 
 def test_unknown_versions_and_empty_channels(store: ReleaseStore, tmp_path: Path) -> None:

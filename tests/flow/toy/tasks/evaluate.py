@@ -1,4 +1,4 @@
-"""Toy: everything is right, unless the bound asks for more."""
+"""Toy: everything is right, unless the bound asks for more; a last line with `strange` in it has drifted."""
 
 import time
 from pathlib import Path
@@ -25,7 +25,7 @@ def evaluate(params: Params, root: Path = Path()) -> dict[str, object]:
     save_json(root / "reports/metrics.json", {"accuracy": 0.9})
     evaluation = {"metrics": {"accuracy": 0.9}, "exam": "e", "fingerprint": "f", "gates": [gate]}
     save_json(root / "reports/evaluation.json", evaluation)
-    save_json(root / "reports/drift.json", {"batch": None, "measures": [], "drifted": []})
+    save_json(root / "reports/drift.json", _drift((root / "data/validated/part.txt").read_text()))
     plots = root / "reports/plots"
     plots.mkdir(parents=True, exist_ok=True)
     (plots / "confusion.csv").write_text("actual,predicted\na,a\nb,a\n")
@@ -33,3 +33,14 @@ def evaluate(params: Params, root: Path = Path()) -> dict[str, object]:
     (plots / "training.csv").write_text("epoch,step,train_loss,valid_loss\n1,1,0.5,0.6\n1,2,0.4,0.7\n")
     (plots / "slices.csv").write_text("slice,accuracy,count\nshort,0.9,3\n")
     return {"accuracy": 0.9}
+
+
+def _drift(text: str) -> dict[str, object]:
+    """What the real stage writes, as far as anybody reads it."""
+    strange = "strange" in text.splitlines()[-1]
+    rows = (("words", 0.4 if strange else 0.0, strange), ("lengths", 0.1, False))
+    measures = [
+        {"name": name, "value": value, "bound": 0.15, "drifted": over, "text": "of toys"}
+        for name, value, over in rows
+    ]
+    return {"batch": None, "measures": measures, "drifted": ["words"] if strange else []}
