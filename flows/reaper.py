@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from prefect.states import Crashed, State
 
 from openautoglm.processes import is_process, started
 
+TAKEN = re.compile(r"taken by process (\d+), started ([\d.]+), on (.+)")
 UNFINISHED: dict[str, Any] = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
 
 
@@ -36,11 +38,16 @@ def label(client: SyncPrefectClient, flow_run: UUID) -> None:
     client.update_flow_run_labels(flow_run, mine)
 
 
+def taken() -> str:
+    """The message of a Pending state that this process set; read again by :func:`close_dead`."""
+    return f"taken by process {os.getpid()}, started {started(os.getpid()):.2f}, on {platform.node()}"
+
+
 def close_dead(client: SyncPrefectClient, but: Container[UUID]) -> list[str]:
     """Close the unfinished runs whose process on this machine is gone; return their names.
 
-    ``but``: those that this very process runs, or has children for. What else is labelled as its own is over too: an
-    earlier run, or one that it took and could not start.
+    ``but``: those that this very process runs, or has children for. What else is its own is over too: an earlier run, or
+    one that it took and could not start.
     """
     unfinished = FlowRunFilter.model_validate(UNFINISHED)
     found = client.read_flow_runs(flow_run_filter=unfinished, limit=200)
@@ -51,11 +58,19 @@ def close_dead(client: SyncPrefectClient, but: Container[UUID]) -> list[str]:
 
 
 def _is_dead(run: FlowRun) -> bool:
-    labels = run.labels
-    if labels.get("autoglm.host") != platform.node():
-        return False
-    pid = int(str(labels["autoglm.pid"]))
-    return pid == os.getpid() or not is_process(pid, float(str(labels["autoglm.started"])))
+    host, pid, since = _owner(run)
+    return host == platform.node() and (pid == os.getpid() or not is_process(pid, since))
+
+
+def _owner(run: FlowRun) -> tuple[str, int, float]:
+    """Host, pid and start of the process that has ``run``; while it is Pending its labels may be of an earlier one."""
+    state = run.state
+    if state and state.is_pending() and (told := TAKEN.fullmatch(state.message or "")):
+        return told[3], int(told[1]), float(told[2])
+    labels = {name: str(value) for name, value in run.labels.items()}
+    if "autoglm.host" not in labels:
+        return "", 0, 0.0
+    return labels["autoglm.host"], int(labels["autoglm.pid"]), float(labels["autoglm.started"])
 
 
 def crash(

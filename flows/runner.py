@@ -29,6 +29,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.engine import handle_engine_signals
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -37,7 +38,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Pending
 
-from flows.reaper import close_dead, crash, label
+from flows.reaper import close_dead, crash, label, taken
 from flows.server import ROOT
 from openautoglm.processes import end_with_parent
 
@@ -121,10 +122,14 @@ class Runner:
             crash(self.client, run, "its deployment was deleted")
             return
         entrypoint = str(self.client.read_deployment(run.deployment_id).entrypoint)
-        label(self.client, run.id)  # before Pending: whoever finds it Pending knows whose it is
-        proposed = self.client.set_flow_run_state(run.id, Pending(message=f"taken by {self.name}"))
-        if proposed.state is not None and proposed.state.is_pending():
-            self.children[run.id] = self._fork(run, entrypoint)
+        # whose it is goes in with the state: a label set before would be written over by another runner that wants the run
+        proposed = self.client.set_flow_run_state(run.id, Pending(message=taken()))
+        # who is refused it is told Pending as well: the state that the run is in, of another runner
+        if proposed.status != SetStateStatus.ACCEPT:
+            return
+        with suppress(*AWAY):  # the child does so as well, as soon as it runs
+            label(self.client, run.id)
+        self.children[run.id] = self._fork(run, entrypoint)
 
     def _fork(self, run: FlowRun, entrypoint: str) -> BaseProcess:
         """A child of the warm process, or, when the code on disk is no longer what that imported, a fresh one."""

@@ -7,6 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from project import ToyProject
@@ -16,6 +19,7 @@ from openautoglm.loop import Ledger
 from openautoglm.processes import started
 from openautoglm.release import ReleaseStore
 
+DEPLOY = "import sys; from infra.servers import deploy; deploy(sys.argv[1])"
 CONTINUAL = (sys.executable, "-m", "flows.continual")
 # flows.continual in a process that kills itself as it enters the function named by its first argument
 MORTAL = """
@@ -57,6 +61,36 @@ def killed_at(toy: ToyProject, point: str, **env: str) -> None:
 def kill(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGKILL)
     return process.communicate()[0]
+
+
+def deploy(toy: ToyProject) -> str:
+    """Have the deployments of its prefect.yaml on the server, as `make up` does; returns what that says."""
+    return toy.run(sys.executable, "-c", DEPLOY, toy.api_url)
+
+
+@contextmanager
+def runners(toy: ToyProject, *names: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Warm runners of ``toy``, ready to take runs, each the leader of a process group; their logs are NAME.log."""
+    alive = []
+    logs = [toy.root / f"{name}.log" for name in names]
+    try:
+        for path in logs:
+            with path.open("w") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "flows.runner", "--pool", "local"], cwd=toy.root, stdout=log, stderr=log,
+                    env=toy.env(AUTOGLM_RUNNER_LIGHT="1", PYTHONUNBUFFERED="1"), start_new_session=True,
+                )  # fmt: skip
+            alive.append(process)
+        until = time.monotonic() + 90
+        while not all("warm after" in log.read_text() for log in logs):
+            assert time.monotonic() < until, [log.read_text() for log in logs]
+            time.sleep(0.2)
+        yield alive
+    finally:
+        for process in alive:
+            process.terminate()
+        for process in alive:
+            process.wait(timeout=90)  # a server that hangs has 60 s to answer
 
 
 def store(toy: ToyProject) -> ReleaseStore:

@@ -125,10 +125,13 @@ def prefect_server(folder: Path, at: int = 0) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(at or probe.getsockname()[1])
-    database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
-    env = (
-        os.environ | QUIET | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, "PREFECT_HOME": str(folder)}
-    )
+    own = {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        "PREFECT_HOME": str(folder),
+        # as `make up` has them: a waiting run asks again after 2 s and not after 30
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+    }
     command = [
         sys.executable,
         "-m",
@@ -142,7 +145,7 @@ def prefect_server(folder: Path, at: int = 0) -> Iterator[str]:
         port,
     ]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=folder)
+        server = subprocess.Popen(command, env=os.environ | QUIET | own, stdout=log, stderr=log, cwd=folder)
     try:
         _wait(f"http://127.0.0.1:{port}/api/health")
         yield f"http://127.0.0.1:{port}/api"

@@ -5,51 +5,29 @@ from __future__ import annotations
 import datetime
 import os
 import signal
-import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chain import continual, give, head, ids, is_sound, states, store
+from chain import continual, deploy, give, head, ids, is_sound, runners, states, store
 from project import ToyProject, prefect_server
 
 from openautoglm.loop import servers
 
 Eventually = Callable[..., None]
-DEPLOY = "import sys; from infra.servers import deploy; deploy(sys.argv[1])"
 AUTOGLM = (sys.executable, "-m", "openautoglm.cli")
-
-
-@contextmanager
-def runner(toy: ToyProject) -> Iterator[subprocess.Popen[bytes]]:
-    """The warm runner of ``toy``, which is ready to take runs."""
-    with (toy.root / "runner.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.runner"], cwd=toy.root, stdout=log, stderr=log,
-            env=toy.env(AUTOGLM_RUNNER_LIGHT="1", PYTHONUNBUFFERED="1"),
-        )  # fmt: skip
-    try:
-        until = time.monotonic() + 60
-        while servers.why_idle(toy.api_url):
-            assert time.monotonic() < until, (toy.root / "runner.log").read_text()
-            time.sleep(0.2)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[ToyProject]:
     """A checkout whose deployments are on the server, with a runner."""
     toy = ToyProject.create(tmp_path_factory.mktemp("served") / "toy", api_url)
-    toy.run(sys.executable, "-c", DEPLOY, api_url)
-    with runner(toy):
+    deploy(toy)
+    with runners(toy, "runner"):
         yield toy
 
 
@@ -115,8 +93,8 @@ def test_a_wrong_clock_and_a_server_restart_lose_no_batch(tmp_path: Path, eventu
     with ExitStack() as stack:
         with prefect_server(tmp_path / "server") as toy.api_url:
             port = int(toy.api_url.split(":")[2].partition("/")[0])
-            toy.run(sys.executable, "-c", DEPLOY, toy.api_url)
-            stack.enter_context(runner(toy))
+            deploy(toy)
+            stack.enter_context(runners(toy, "runner"))
             for days in (-1, 1):
                 _announce_by_a_wrong_clock(toy, days)
             eventually(lambda: states(toy) == ["published"], 150)
@@ -163,9 +141,9 @@ def test_a_retrain_that_is_not_better_leaves_the_champion(served: ToyProject, ev
 @pytest.mark.slow
 def test_deploying_again_leaves_one_trigger_each_and_clears_what_is_gone(served: ToyProject) -> None:
     served.edit("prefect.yaml", "- name: rollback", "- name: back")
-    served.run(sys.executable, "-c", DEPLOY, served.api_url)
+    deploy(served)
     served.edit("prefect.yaml", "- name: back", "- name: rollback")
-    said = served.run(sys.executable, "-c", DEPLOY, served.api_url)
+    said = deploy(served)
 
     assert "removed the deployment back" in said
     found = servers.ask(served.api_url, "/deployments/filter", {})

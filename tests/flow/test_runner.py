@@ -13,11 +13,12 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled, State
 
 from flows import runner
-from flows.reaper import label
+from flows.reaper import taken
 from flows.runner import Runner, code_on_disk
 
 
@@ -76,10 +77,22 @@ def test_a_deployment_that_is_deleted_ends_nobody(mine: Runner, monkeypatch: pyt
 
 def test_a_run_that_was_taken_and_never_started_is_closed(mine: Runner) -> None:
     run = _due(mine.client, mine.pool)
-    label(mine.client, run)
-    mine.client.set_flow_run_state(run, Pending(), force=True)  # and the answer got lost
+    mine.client.set_flow_run_state(run, Pending(message=taken()), force=True)  # and the answer got lost
     mine.sign_of_life()
     assert mine.client.read_flow_run(run).state.is_crashed()  # type: ignore[union-attr]
+
+
+def test_a_run_that_two_runners_want_is_started_by_the_one_that_got_it(mine: Runner) -> None:
+    """The server tells the other one the state that the run is in, which is Pending too."""
+    run = mine.client.read_flow_run(_due(mine.client, mine.pool))
+    faster = mine.client.set_flow_run_state(
+        run.id, Pending(message="taken by process 1, started 1.00, on pluto")
+    )
+    assert faster.status == SetStateStatus.ACCEPT
+    mine._start(run)  # it was due when this one looked
+    assert mine.children == {}
+    mine.sign_of_life()
+    assert mine.client.read_flow_run(run.id).state.is_pending(), "it is for the other one to close"  # type: ignore[union-attr]
 
 
 def test_looking_whether_a_run_is_due_writes_nothing(
