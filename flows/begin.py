@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from openautoglm.corpus.arrivals import adopt
 from openautoglm.errors import AutoGLMError, SourceError
 from openautoglm.files import SCRATCH
 from openautoglm.loop import Lease, hold
+from openautoglm.loop.forgetting import FINISH
 from openautoglm.params import IngestParams, Params
 from tasks.deliver import LEDGER, store_of
 from tasks.lineage import entries
@@ -97,35 +98,40 @@ def take_in(must_reach: bool = False) -> list[str]:
     ingest = Params.load().ingest
     for entry in adopt(Path(ingest.inbox)):
         print(f"inbox: {entry.name} was dropped there", flush=True)
-    faults = kept(ingest, must_reach)
-    if ingest.remote and not faults:  # else the same line twice
-        faults += mirrored("remote", ingest.remote, ingest, must_reach)
-    if ingest.source:
-        faults += mirrored("source", ingest.source, ingest, must_reach)
-        faults += kept(ingest, must_reach) if not faults else []
-    return faults
+    faults = mirrored("source", ingest.source, ingest, must_reach) if ingest.source else []
+    return faults + kept(ingest, must_reach)
 
 
 def kept(ingest: IngestParams, must_reach: bool = False) -> list[str]:
-    """Bring `ingest.remote`, if there is one, up to the inbox; returns and raises as :func:`take_in`."""
+    """Bring the inbox and `ingest.remote`, if there is one, up to each other; returns and raises as :func:`take_in`."""
     from openautoglm.corpus.remote import send
 
+    if not ingest.remote:
+        return []
     try:
-        for name in send(ingest.remote, Path(ingest.inbox), SCRATCH) if ingest.remote else ():
-            print(f"inbox: {name} went to {ingest.remote}", flush=True)
+        sent = send(ingest.remote, Path(ingest.inbox), SCRATCH)
     except SourceError as error:
         if must_reach:
             raise
         return [f"ingest.remote: {error}; the inbox goes on without it"]
-    return []
+    for name in sent.names:
+        print(f"inbox: {name} went to {ingest.remote}", flush=True)
+    faults = mirrored("remote", ingest.remote, ingest, must_reach, sent.leave)
+    if sent.to_cut:
+        faults.append(
+            f"documents were taken out of {', '.join(sent.to_cut)} at {ingest.remote}; `{FINISH}` does so here"
+        )
+    return faults
 
 
-def mirrored(which: str, url: str, ingest: IngestParams, must_reach: bool) -> list[str]:
+def mirrored(
+    which: str, url: str, ingest: IngestParams, must_reach: bool, leave: Container[str] = ()
+) -> list[str]:
     """Mirror ``url``, which is `ingest.` ``which``, into the inbox; returns and raises as :func:`take_in`."""
     from openautoglm.corpus.mirror import mirror
 
     try:
-        found = mirror(url, Path(ingest.inbox), SCRATCH, ingest.columns)
+        found = mirror(url, Path(ingest.inbox), SCRATCH, ingest.columns, leave=leave)
     except SourceError as error:
         if must_reach:
             raise

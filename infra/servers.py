@@ -57,7 +57,8 @@ def up() -> None:
     is_new = record(SERVERS, "runner") is None
     _ensure("runner", "", Path(sys.executable).name, "-m", "flows.runner", "--pool", POOL)
     _wait("mlflow")
-    _wait("reports")
+    with suppress(SystemExit):  # links are then to files
+        _wait("reports")
     until = time.monotonic() + PATIENCE
     while (idle := why_idle(f"{prefect}/api")) and time.monotonic() < until:
         time.sleep(0.3)

@@ -11,15 +11,26 @@ from __future__ import annotations
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+HOST = "127.0.0.1"
 
 
 class Pages(SimpleHTTPRequestHandler):
+    def send_head(self) -> Any:
+        # a page of another site may have its name point here: what it asks for is not ours to tell
+        asked = (self.headers.get("Host") or "").rpartition(":")[0]
+        if self.server.server_address[0] == HOST and asked not in (HOST, "localhost"):
+            self.send_error(421, "Misdirected Request")
+            return None
+        return super().send_head()
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
 
-def serve(folder: str, port: str, host: str = "127.0.0.1") -> None:
+def serve(folder: str, port: str, host: str = HOST) -> None:
     """Until it is ended. The folder is looked up with each request, so it may go and come again."""
     with ThreadingHTTPServer((host, int(port)), partial(Pages, directory=folder)) as server:
         server.serve_forever()

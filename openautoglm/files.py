@@ -15,9 +15,7 @@ from typing import Any
 
 # of a checkout, beside what DVC keeps
 LEDGER = Path(".autoglm/ledger.db")  # which batch is where, and who trains (loop/)
-SCRATCH = Path(
-    ".autoglm/source"
-)  # where batches from elsewhere are fetched to; who has it locked is the only one
+SCRATCH = Path(".autoglm/source")  # batches from elsewhere come through here, one process at a time
 PARENTS = Path(".autoglm/parents")  # <id>/: releases written out beside the publisher
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from openautoglm.errors import ParamsError
 from openautoglm.yaml_file import parse_yaml, read_yaml, write_yaml
@@ -62,8 +62,15 @@ class IngestParams(Section):
             )
         return self
 
+    @field_validator("source", "remote")
+    @classmethod
+    def _one_spelling(cls, place: str | None) -> str | None:
+        return place.rstrip("/") if place else None
+
     @model_validator(mode="after")
     def _what_others_drop_is_not_what_we_keep(self) -> IngestParams:
+        if self.remote and "://" not in self.remote:
+            raise ValueError(f"remote is a URL (file:///... for a folder), found {self.remote}")
         if self.remote and self.remote == self.source:
             raise ValueError(
                 f"source and remote are both {self.source}; what is dropped at the remote is taken as it is, so set source to null"

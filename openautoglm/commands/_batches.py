@@ -10,7 +10,7 @@ import click
 
 from openautoglm.errors import ParamsError
 from openautoglm.files import SCRATCH
-from openautoglm.params import set_values, with_values
+from openautoglm.params import Params, set_values, with_values
 
 
 def assignments(pairs: Sequence[str]) -> dict[str, str]:
@@ -53,21 +53,26 @@ def check(folder: Path, sources: Sequence[str], values: Mapping[str, object] | N
 
 
 def put(folder: Path, source: str, values: Mapping[str, object] | None = None) -> str:
-    """Put ``source`` into the inbox, and where there is one into `ingest.remote`; return the entry's name.
+    """Put ``source`` into the inbox; return the entry's name."""
+    from openautoglm.corpus import inbox
+
+    entry = inbox.put(inbox_of(folder, values), absolute(source))
+    click.echo(f"inbox: {entry.name}")
+    return entry.name
+
+
+def share(folder: Path) -> None:
+    """Send what the inbox has to `ingest.remote`, where there is one.
 
     Raises:
-        SourceError: the remote takes nothing; the entry is in the inbox all the same.
+        SourceError: it takes nothing by now; what was put is in the inbox, and goes there with the next run.
     """
-    from openautoglm.corpus import inbox
     from openautoglm.corpus.remote import send
 
-    ingest = with_values(folder / "params.yaml", values or {}).ingest
-    entry = inbox.put(folder / ingest.inbox, absolute(source))
-    click.echo(f"inbox: {entry.name}")
+    ingest = Params.load(folder / "params.yaml").ingest
     if ingest.remote:
-        for name in send(ingest.remote, folder / ingest.inbox, folder / SCRATCH):
+        for name in send(ingest.remote, folder / ingest.inbox, folder / SCRATCH).names:
             click.echo(f"inbox: {name} went to {ingest.remote}")
-    return entry.name
 
 
 def replace(folder: Path, sources: Sequence[str], values: Mapping[str, object] | None = None) -> None:

@@ -126,7 +126,7 @@ def _loop(folder: Path) -> str:
     try:
         idle = lookup.why_idle(api)
         found = lookup.ask(api, "/deployments/filter", {"limit": 200})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:  # nor what Prefect answers
         raise AutoGLMError(
             f"{api} does not answer as Prefect's API does ({error}); put PREFECT_API_URL right, or unset it"
         ) from None

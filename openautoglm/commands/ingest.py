@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from openautoglm.commands._batches import check, put
+from openautoglm.commands._batches import check, put, share
 from openautoglm.commands._checkout import root
 from openautoglm.errors import UserError
 from openautoglm.files import LEDGER
@@ -41,6 +41,7 @@ def command(sources: tuple[str, ...], wait: bool, timeout: float) -> None:
     entries = [put(folder, source) for source in sources]
     ledger = Ledger(folder / LEDGER)
     ledger.arrive(entries)
+    share(folder)
     idle = announce(folder, entries)
     if idle:
         click.echo(idle)

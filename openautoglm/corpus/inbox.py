@@ -136,7 +136,7 @@ def entries(inbox: Path, through: str | None = None) -> list[Entry]:
         raise SourceError(
             f"{inbox}: no batch in the inbox; give one with `autoglm ingest FILE`, or try the sample with `make run`"
         )
-    return [Entry(batch_name(name), source_of(inbox / name)) for name in found]
+    return [Entry(batch_name(name), _source_of(inbox / name)) for name in found]
 
 
 def _ever(inbox: Path) -> list[Path]:
@@ -156,10 +156,10 @@ def unnumbered(entry: str) -> str:
 
 
 def content(entry: str) -> str:
-    """``-<sha8><ending>`` of an entry's name: the same for the same content."""
+    """``-<sha8><ending>`` of an entry's name: the same for the same content; empty: no name of ours."""
     stem = stem_of(entry.removesuffix(".url"))
     found = _HASHED.search(stem)
-    return (found[0] if found else "") + entry[len(stem) :]
+    return found[0] + entry[len(stem) :] if found else ""
 
 
 def is_named(name: str) -> bool:
@@ -176,7 +176,7 @@ def batch_name(entry: str) -> str:
     return _HASHED.sub("", stem_of(entry.removesuffix(".url")))
 
 
-def source_of(entry: Path) -> str:
+def _source_of(entry: Path) -> str:
     """What an entry is read from: itself, or the URL in a pointer.
 
     Raises:
@@ -224,7 +224,7 @@ def _local(source: str) -> Path:
 
 def _plain(stem: str) -> str:
     """A name that is safe in a path and a URL, and that no ending is taken from later."""
-    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:60] or "batch"
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-_")[:60] or "batch"
 
 
 def _place(inbox: Path, name: str, source: str) -> Path:

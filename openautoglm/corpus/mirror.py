@@ -3,10 +3,9 @@
     found = mirror("s3://bucket/in", Path("inbox"), Path(".autoglm/source"), params.ingest.columns)
     found.taken, found.refused
 
-A batch is a data file, or a folder with train, valid or test files. What begins with . or _, ends with .part or .tmp, or
+A batch is a data file, or a folder with train, valid or test files or with a name as the inbox gives it. What begins with . or _, ends with .part or .tmp, or
 changes between two looks is still being written and is left. What was taken stands in inbox/_source.json, beside what
-it says of the batches: {source: {name: {"mark", "entry" or "why"}}}. A changed file is another batch. A pointer (NAME.url,
-inbox.py) is taken as the URL that it holds.
+it says of the batches: {source: {name: {"mark", "entry" or "why"}}}. A changed file is another batch.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,12 +58,20 @@ class Offer:
     files: Mapping[str, int | None]
 
 
-def mirror(source: str, inbox: Path, scratch: Path, columns: Columns, pause: float = SETTLED) -> Mirrored:
+def mirror(
+    source: str,
+    inbox: Path,
+    scratch: Path,
+    columns: Columns,
+    pause: float = SETTLED,
+    leave: Container[str] = (),
+) -> Mirrored:
     """Take every batch at ``source`` that was not taken yet.
 
     Args:
         scratch: a folder to fetch into, which also keeps two mirrors apart.
         pause: seconds between the two looks, where there is something new.
+        leave: content, as the inbox names it, that is left there.
 
     Raises:
         SourceError: it cannot be reached.
@@ -72,25 +79,36 @@ def mirror(source: str, inbox: Path, scratch: Path, columns: Columns, pause: flo
     found = Mirrored([], [], [])
     with _alone(scratch) as folder:
         notes = known(inbox, source)
-        new = [one for one in look(source) if notes.get(one.name, {}).get("mark") != one.mark]
+        new = [
+            one
+            for one in look(source)
+            if notes.get(one.name, {}).get("mark") != one.mark and boxes.content(one.name) not in leave
+        ]
         if new:
             time.sleep(pause)
             settled = {(one.name, one.mark) for one in look(source)}
             new = [one for one in new if (one.name, one.mark) in settled]
         for one in sorted(new, key=lambda one: (one.when, one.name)):
             try:
-                _take(source, one, inbox, folder, columns, found)
+                _take(source, one, inbox, folder, columns, leave, found)
             except SourceError as error:  # the others are taken, this one when it can be
                 found.failed.append(str(error))
     return found
 
 
-def _take(source: str, one: Offer, inbox: Path, folder: Path, columns: Columns, found: Mirrored) -> None:
+def _take(
+    source: str,
+    one: Offer,
+    inbox: Path,
+    folder: Path,
+    columns: Columns,
+    leave: Container[str],
+    found: Mirrored,
+) -> None:
     path = _fetch(source, one, folder)
     try:
-        given = boxes.source_of(path)
-        first_look.look(given, columns)
-        entry = _put(inbox, given, found)
+        first_look.look(str(path), columns)
+        entry = _put(inbox, path, leave, found)
     except SourceError as error:
         why = str(error).replace(str(path), f"{source.rstrip('/')}/{one.name}")
         found.refused.append(why)
@@ -99,17 +117,18 @@ def _take(source: str, one: Offer, inbox: Path, folder: Path, columns: Columns, 
         note(inbox, source, one.name, one.mark, entry=entry)
 
 
-def _put(inbox: Path, given: str, found: Mirrored) -> str:
-    """The entry of ``given``: what was fetched, or the URL that a pointer holds.
+def _put(inbox: Path, path: Path, leave: Container[str], found: Mirrored) -> str:
+    """The entry of what was fetched to ``path``.
 
     Raises:
         SourceError: documents were taken out of this very content; it would bring them back.
     """
-    _, content = boxes.named(given)
-    if any(old.endswith(content) for record in records(inbox) for old in record.renamed):
-        raise SourceError(f"{given}: left there, since documents were taken out of it (autoglm forget)")
+    _, content = boxes.named(str(path))
+    taken_out = {boxes.content(old) for record in records(inbox) for old in record.renamed}
+    if content in taken_out or content in leave:
+        raise SourceError(f"{path}: left there, since documents were taken out of it (autoglm forget)")
     before = boxes.names(inbox)
-    entry = boxes.put(inbox, given).name
+    entry = boxes.put(inbox, str(path)).name
     if entry not in before:
         found.taken.append(entry)
     return entry
@@ -155,11 +174,10 @@ def _offer(system: Any, row: Mapping[str, Any]) -> Offer | None:
     rows = [
         one
         for one, base in zip(rows, names, strict=True)
-        if one["type"] == "file"
-        and not base.startswith((".", "_"))
-        and (format_of(base) or base.endswith(".url"))
+        if one["type"] == "file" and not base.startswith((".", "_")) and format_of(base)
     ]
-    if not rows or (is_folder and not any(split_of_file(one["name"]) for one in rows)):
+    is_batch = not is_folder or boxes.content(name) or any(split_of_file(one["name"]) for one in rows)
+    if not (rows and is_batch):
         return None
     marks = [[PurePosixPath(one["name"]).name, one.get("size"), _version(one)] for one in rows]
     when = max(_changed(one) for one in rows)

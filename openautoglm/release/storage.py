@@ -187,6 +187,8 @@ class LocalStorage(Storage):
     @_told
     def create(self, name: str, data: bytes) -> bool:
         path = Path(self.path(name))
+        if path.exists():
+            return False
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._written(path, data) as temporary:
             try:
@@ -240,7 +242,7 @@ class LocalStorage(Storage):
                 temporary.write_bytes(data)
                 _sync(temporary)
             except OSError as error:
-                if (taken := self.spare.take(error, data)) is None:
+                if (taken := self.spare.take(error, path, data)) is None:
                     raise
                 temporary = taken
                 stack.callback(temporary.unlink, missing_ok=True)

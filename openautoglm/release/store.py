@@ -7,7 +7,7 @@ one. Nothing here deletes anything, or rewrites anything but a pointer.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,13 +198,13 @@ class ReleaseStore:
 
         Whoever moved on meanwhile, stays.
         """
-        release, head = self.get(ref), self.head(channel)
+        pointer, head, release = self.storage.read(pointer_name(channel)), self.head(channel), self.get(ref)
         if head is None or head.id != release.id:
             return
         with self.storage.on_reserve():
             # said first: a kill in between leaves a release that the next publish of it puts in service again
             self._undo(release, before, channel, why)
-            self._return(channel, before)
+            self._return(channel, pointer, before)
 
     def verify(self) -> list[str]:
         """Every fault of the store, as ``file: what is wrong``; empty when all holds."""
@@ -244,31 +244,39 @@ class ReleaseStore:
         fence: int | None = None,
     ) -> None:
         """Point ``channel`` from ``head`` at ``release`` and log it: both or none."""
-        earlier = head.id if head else None
-        self.storage.reserve()
-        self._point(channel, before, release, fence)
-        try:
-            self._append(kind, release, channel, earlier, why)
-        except Exception as error:
-            with self.storage.on_reserve():
-                if kind == "publish":  # else it would be taken for a release that was never on the channel
-                    with suppress(ReleaseError):
-                        self._undo(release, earlier, channel, f"not logged: {error}")
-                self._return(channel, earlier)
-            raise
+        earlier, is_way_back = head.id if head else None, kind == "rollback"
+        with suppress(ReleaseError) if is_way_back else nullcontext():
+            self.storage.reserve()
+        with self.storage.on_reserve() if is_way_back else nullcontext():
+            moved = self._point(channel, before, release, fence)
+            try:
+                self._append(kind, release, channel, earlier, why)
+            except BaseException as error:
+                with self.storage.on_reserve():
+                    if (
+                        kind == "publish"
+                    ):  # else it would be taken for a release that was never on the channel
+                        with suppress(ReleaseError):
+                            self._undo(release, earlier, channel, f"not logged: {error}")
+                    self._return(channel, moved, earlier)
+                raise
 
     def _undo(self, release: Release, before: str | None, channel: str, why: str) -> None:
         what = {"release": release.id, "fingerprint": release.fingerprint, "channel": channel}
         self.note("undo", **what, **{"from": release.id, "to": before}, why=why)
 
-    def _return(self, channel: str, before: str | None) -> None:
-        """Point ``channel`` at what it was at before the last move."""
+    def _return(self, channel: str, moved: bytes | None, before: str | None) -> None:
+        """Point ``channel`` at what it was at before it became ``moved``; whoever moved it on meanwhile, stays."""
+        if self.storage.read(pointer_name(channel)) != moved:
+            return
         if before is None:
             self.storage.remove(pointer_name(channel))
         else:
-            self._point(channel, self.storage.read(pointer_name(channel)), self.get(before))
+            with suppress(Conflict):
+                self._point(channel, moved, self.get(before))
 
-    def _point(self, channel: str, before: bytes | None, release: Release, fence: int | None = None) -> None:
+    def _point(self, channel: str, before: bytes | None, release: Release, fence: int | None = None) -> bytes:
+        """Replace the pointer ``before``; returns the new one."""
         highest = int(unseal(before, f"channel {channel}").get("fence") or 0) if before else 0
         if fence is not None and fence < highest:
             raise Conflict(
@@ -279,6 +287,7 @@ class ReleaseStore:
         pointer = seal({"format": 1, "channel": channel, "release": release.id, **fenced})
         if not self.storage.swap(pointer_name(channel), before, pointer):
             raise Conflict(f"{channel} was moved by somebody else meanwhile; look at it and try again")
+        return pointer
 
     def channels_of(self, release: Release) -> set[str]:
         """The channels that the log says this release was ever put on, and not taken back from."""

@@ -48,7 +48,7 @@ def test_the_file_holds_a_section_per_stage_and_few_knobs() -> None:
         ("  confidence: 0.95", "  confidence: 1.0", "evaluate.confidence: input should be less than 1"),
         ("  confidence: 0.95", "  confidence: 0", "evaluate.confidence: input should be greater than 0"),
         ("  inbox: inbox", "  inbox: s3://b/in", "give it as remote"),
-        ("  remote: null", "  remote: far", "source and remote are both far"),
+        ("  remote: null", "  remote: far", "remote is a URL"),
         ("ingest:", "ingest: [", "not valid YAML"),
         ("  epochs: 4", "  epochs: 4\n  epochs: 5", 'line {line}: found duplicate key "epochs"'),
         ("  epochs: 4", "  epochs: *four", "line {line}: found undefined alias 'four'"),

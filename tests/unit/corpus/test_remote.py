@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -12,10 +13,11 @@ from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus import remote as remotes
 from openautoglm.corpus.arrivals import set_aside
 from openautoglm.corpus.forgotten import FILE as FORGOTTEN
+from openautoglm.corpus.forgotten import records
 from openautoglm.corpus.inbox import put
 from openautoglm.corpus.mirror import Mirrored, mirror
-from openautoglm.corpus.redact import take_out
-from openautoglm.corpus.remote import send
+from openautoglm.corpus.redact import still_there, take_out
+from openautoglm.corpus.remote import Sent, send
 from openautoglm.errors import SourceError
 from openautoglm.params import IngestParams
 from tests.unit.corpus.toy_rows import drop, row
@@ -33,11 +35,21 @@ class Checkout:
         path.write_bytes(b"".join(map(row, ids)))
         return put(self.inbox, str(path)).name
 
+    def give_folder(self, name: str, *files: str) -> str:
+        (self.root / name).mkdir(parents=True)
+        for file in files:
+            (self.root / name / f"{file}.jsonl").write_bytes(row(file))
+        return put(self.inbox, str(self.root / name)).name
+
     def send(self) -> list[str]:
+        return list(self.sent().names)
+
+    def sent(self) -> Sent:
         return send(self.url, self.inbox, self.root / "scratch")
 
     def fetch(self) -> Mirrored:
-        return mirror(self.url, self.inbox, self.root / "scratch", self.params.columns, 0.0)
+        leave = self.sent().leave
+        return mirror(self.url, self.inbox, self.root / "scratch", self.params.columns, 0.0, leave)
 
     def names(self) -> list[str]:
         return boxes.names(self.inbox)
@@ -62,16 +74,16 @@ def lying(url: str) -> list[str]:
 
 def test_what_is_given_here_comes_there_once(url: str, ours: Checkout, theirs: Checkout) -> None:
     ours.give("first.jsonl", "a")
-    (ours.root / "day").mkdir()
-    for split in ("train", "test"):
-        (ours.root / f"day/{split}.jsonl").write_bytes(row(split))
-    put(ours.inbox, str(ours.root / "day"))
+    ours.give_folder("day", "train", "test")
+    ours.give_folder("_export", "part-0", "part-1")
     put(ours.inbox, "https://host/far.csv")
     sent = ours.send()
 
-    assert [name.rpartition("-")[0] for name in sent] == ["first", "day", "far"]
-    assert [boxes.unnumbered(entry) for entry in ours.names()] == sent
-    assert not [name for name in lying(url) if "part" in name], "nothing is left on its way"
+    assert [name.rpartition("-")[0] for name in sent] == ["first", "day", "export"]
+    assert [boxes.unnumbered(entry) for entry in ours.names()][:3] == sent, (
+        "a pointer stays where it was given"
+    )
+    assert not [name for name in lying(url) if name.endswith(".part")], "nothing is left on its way"
     assert ours.send() == []
     assert ours.fetch() == Mirrored([], [], []), "what went there does not come back"
 
@@ -84,7 +96,7 @@ def test_what_is_given_here_comes_there_once(url: str, ours: Checkout, theirs: C
     by_name = {boxes.unnumbered(entry): theirs.inbox / entry for entry in theirs.names()}
     assert by_name[sent[0]].read_bytes() == row("a")
     assert sorted(path.name for path in by_name[sent[1]].iterdir()) == ["test.jsonl", "train.jsonl"]
-    assert by_name[sent[2]].read_text() == "https://host/far.csv\n"
+    assert sorted(path.name for path in by_name[sent[2]].iterdir()) == ["part-0.jsonl", "part-1.jsonl"]
     assert [boxes.unnumbered(entry) for entry in ours.fetch().taken] == [boxes.unnumbered(own)]
 
 
@@ -126,16 +138,52 @@ def test_taken_out_here_it_is_out_there(url: str, ours: Checkout, theirs: Checko
     assert "documents were taken out of it" in ours.fetch().refused[0]
 
 
-def test_two_who_forget_leave_one_record(url: str, ours: Checkout, theirs: Checkout) -> None:
+def test_what_one_takes_out_is_asked_of_the_other(ours: Checkout, theirs: Checkout) -> None:
+    theirs.give("own.jsonl", "x")
     ours.give("a.jsonl", "a", "b", "c")
     ours.send()
     theirs.fetch()
     take_out(ours.inbox, {"a"}, "asked for", ours.params)
+    (left,) = ours.send()
+
+    entry = theirs.names()[1]
+    for _ in range(2):
+        assert theirs.sent().to_cut == (entry,)
+        assert theirs.fetch() == Mirrored([], [], []), "the rest of what is still here whole is no new batch"
+    (record,) = records(theirs.inbox)
+    assert (record.reason, record.renamed, record.documents) == ("asked for", {}, 1)
+
+    take_out(theirs.inbox, still_there(theirs.inbox, record.ids, theirs.params), record.reason, theirs.params)
+    assert theirs.sent() == Sent((), frozenset({boxes.content(entry)}), ())
+    assert [boxes.unnumbered(name) for name in theirs.names()[1:]] == [left]
+    assert theirs.fetch() == Mirrored([], [], [])
+    assert [entry[:8] for entry in ours.fetch().taken] == ["0002-own"], "and not theirs of what it has"
+
+
+def test_who_comes_later_takes_what_is_left(url: str, ours: Checkout, theirs: Checkout) -> None:
+    ours.give("a.jsonl", "a", "b")
     ours.send()
-    take_out(theirs.inbox, {"b"}, "asked again", theirs.params)
-    theirs.send()
+    take_out(ours.inbox, {"a"}, "asked for", ours.params)
+    (left,) = ours.send()
+    drop(url, "old.jsonl", row("a") + row("b"))
+    found = theirs.fetch()
+    assert [boxes.unnumbered(entry) for entry in found.taken] == [left]
+    assert "documents were taken out of it" in found.refused[0]
+    assert records(theirs.inbox) == []
+
+
+def test_a_record_that_is_cut_off_is_written_anew(url: str, ours: Checkout) -> None:
+    ours.give("a.jsonl", "a", "b")
+    ours.send()
+    take_out(ours.inbox, {"a"}, "asked for", ours.params)
+    ours.send()
     with fsspec.open(f"{url}/{FORGOTTEN}") as file:
-        assert [json.loads(line)["reason"] for line in file] == ["asked for", "asked again"]
+        whole = file.read()
+    with fsspec.open(f"{url}/{FORGOTTEN}", "wb") as file:
+        file.write(whole[:50])
+    ours.send()
+    with fsspec.open(f"{url}/{FORGOTTEN}") as file:
+        assert file.read() == whole
 
 
 def test_set_aside_here_it_lies_aside_there(url: str, ours: Checkout, theirs: Checkout) -> None:
@@ -148,13 +196,43 @@ def test_set_aside_here_it_lies_aside_there(url: str, ours: Checkout, theirs: Ch
     assert ours.fetch() == theirs.fetch() == Mirrored([], [], [])
 
 
+def test_set_aside_by_hand_and_given_again(ours: Checkout, url: str) -> None:
+    entry = ours.give("bad.jsonl", "x")
+    ours.send()
+    (ours.inbox / "_aside").mkdir()
+    (ours.inbox / entry).rename(ours.inbox / "_aside" / entry)
+    assert ours.send() == []
+    name = boxes.unnumbered(entry)
+    assert lying(url) == [f"_aside/{name}", f"_aside/{name}.why.txt"]
+    shutil.copyfile(ours.inbox / "_aside" / entry, ours.inbox / entry)
+    assert ours.send() == [name], "it is a batch again"
+    assert ours.send() == []
+    assert name in lying(url)
+
+
+def test_what_was_written_over_there_is_another_batch(ours: Checkout, url: str) -> None:
+    drop(url, "today.jsonl", row("a"))
+    (entry,) = ours.fetch().taken
+    drop(url, "today.jsonl", row("a") + row("b"))
+    set_aside(ours.inbox, entry, "no labels")
+    ours.send()
+    assert lying(url) == ["today.jsonl"]
+    assert [name[:10] for name in ours.fetch().taken] == ["0002-today"]
+
+
+def test_a_strangers_pointer_is_no_batch(ours: Checkout, url: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("id,text,label\n1,a,b\n")
+    for number, address in enumerate((f"file://{tmp_path}/secret.csv", f"local://{tmp_path}/secret.csv")):
+        drop(url, f"x{number}.url", address.encode())
+        drop(url, f"y-0123456{number}.url", address.encode())
+    assert ours.fetch() == Mirrored([], [], [])
+    assert ours.send() == []
+
+
 def test_a_killed_call_is_ended_by_the_next(
     url: str, ours: Checkout, theirs: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (ours.root / "day").mkdir(parents=True)
-    for split in ("train", "test"):
-        (ours.root / f"day/{split}.jsonl").write_bytes(row(split))
-    put(ours.inbox, str(ours.root / "day"))
+    ours.give_folder("day", "train", "test")
     ours.give("b.jsonl", "b")
 
     def killed_at(owner: object, step: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from openautoglm.release import ReleaseStore
+from openautoglm.release.spare import SIZE, Spare
+from tests.unit.release.samples import candidate, publish_next
 
 ROOT = Path(__file__).parents[3]
 # in a mount namespace of its own, so that no right is needed and nothing is left mounted; the store is looked at there too
@@ -131,23 +136,58 @@ def test_full_when_what_follows_is_to_be_written(tmp_path: Path) -> None:
 FULL_AT_A_ROLLBACK = """
 first = publish_next(store, beside, 0)
 second = publish_next(store, beside, 1)
-plain = full_before("log/")
-try:
-    store.rollback(reason="worse on Mondays")
-except AutoGLMError as error:
-    results.append([str(error)])
-results.append(told())
-LocalStorage.create = plain
-(disk / "junk").unlink()
+fill()
 results.append([store.rollback(reason="worse on Mondays").id, first.id, second.id])
+results.append(told())
 """
 
 
-def test_a_rollback_that_cannot_be_logged_is_none(tmp_path: Path) -> None:
-    error, after, (rolled_back, first, second) = on_a_small_disk(FULL_AT_A_ROLLBACK, tmp_path)
-    assert "No space left" in str(error[0])
-    assert after == [second, [["publish", None, first], ["publish", first, second]], [], [1, 2]]
+def test_a_rollback_needs_no_other_room(tmp_path: Path) -> None:
+    (rolled_back, first, second), after = on_a_small_disk(FULL_AT_A_ROLLBACK, tmp_path)
     assert rolled_back == first
+    log = [["publish", None, first], ["publish", first, second], ["rollback", second, first]]
+    assert after == [first, log, [], [1, 2]]
+
+
+def test_who_moved_on_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ReleaseStore(tmp_path / "releases")
+    first, folder = publish_next(store, tmp_path, 0), candidate(store, tmp_path, 1)
+    plain = ReleaseStore._append
+
+    def overtaken(self: ReleaseStore, *given: object) -> None:
+        monkeypatch.setattr(ReleaseStore, "_append", plain)
+        ReleaseStore(self.url).promote(first.id, "stable", "somebody else's")
+        raise OSError("the log is away")
+
+    monkeypatch.setattr(ReleaseStore, "_append", overtaken)
+    with pytest.raises(OSError, match="away"):
+        store.publish(folder, "stable", "gates passed")
+    assert store.head() == first
+    assert [entry["kind"] for entry in store.log()] == ["publish", "promotion", "undo"]
+    assert store.publish(folder, "stable", "gates passed") == store.head()
+
+
+def test_each_file_of_the_room_is_taken_by_one(tmp_path: Path) -> None:
+    no_space = OSError(errno.ENOSPC, "no space left")
+    spare = Spare(tmp_path)
+    spare.keep()
+    assert spare.take(no_space, tmp_path / "a", b"not in use") is None
+    with spare.in_use(), ThreadPoolExecutor(4) as pool:
+        tasks = [
+            pool.submit(spare.take, no_space, tmp_path / f"{number}.json", bytes([number]))
+            for number in range(4)
+        ]
+        taken = {number: task.result() for number, task in enumerate(tasks)}
+        found = {number: path for number, path in taken.items() if path}
+        assert len(found) == 2
+        assert all(path.read_bytes() == bytes([number]) for number, path in found.items())
+        assert spare.take(OSError(errno.EACCES, "another fault"), tmp_path / "a", b"") is None
+    spare.keep()
+    os.link(spare.files[0], tmp_path / "log-entry")  # what a kill leaves between the link and the unlink
+    with spare.in_use():
+        (mine,) = [path for path in (spare.take(no_space, tmp_path / "b", b"b") for _ in range(2)) if path]
+    assert mine.read_bytes() == b"b"
+    assert (tmp_path / "log-entry").stat().st_size == SIZE
 
 
 def test_the_room_is_no_part_of_the_store(tmp_path: Path) -> None:
