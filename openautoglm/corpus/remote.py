@@ -1,7 +1,7 @@
 """An inbox at a URL that several machines give to: `ingest.remote`. Each works on a folder of its own, in its own order.
 
     sent = send("s3://bucket/inbox", Path("inbox"), Path(".autoglm/source"))    # what the folder has comes to lie there
-    mirror("s3://bucket/inbox", Path("inbox"), ..., leave=sent.leave)             # what lies there comes into the folder
+    mirror("s3://bucket/inbox", Path("inbox"), ..., leave=sent.leave)           # what lies there comes into the folder
 
 s3://bucket/inbox/tickets-3fa9c1d2.jsonl     an entry without its number: the same content is one batch, whoever gave it
 s3://bucket/inbox/_aside/bad-17c2a0f3.jsonl  set aside by whoever read it, with bad-17c2a0f3.jsonl.why.txt
@@ -113,15 +113,18 @@ def _asked_for(
     by now). ``have``: {content: entry}.
     """
     ours = records(inbox)
-    asked = {(record.when, record.ids) for record in ours}
+    asked = {(record.when, record.ids): record for record in ours}
     new, whole, left = [], list[str](), set[str]()
     for record in there:
+        known_here = asked.get((record.when, record.ids))
+        if known_here and known_here.renamed:
+            continue  # our own doing: what has them here, came after it
         mine = {
             have[boxes.content(old)]: to for old, to in record.renamed.items() if boxes.content(old) in have
         }
         whole += mine
         left |= {boxes.content(to) for to in mine.values() if to}
-        if mine and (record.when, record.ids) not in asked:
+        if mine and not known_here:
             new.append(replace(record, renamed={}))  # by names that are not ours
     if new:
         write(inbox, [*ours, *new])

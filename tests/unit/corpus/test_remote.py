@@ -134,6 +134,7 @@ def test_taken_out_here_it_is_out_there(url: str, ours: Checkout, theirs: Checko
     assert theirs.send() == [], "who still has the old ones does not bring them back"
     ours.give("two again.jsonl", "gone", "stays")
     assert ours.send() == [], "nor does a second delivery get further than the folder that it was put into"
+    assert ours.sent().to_cut == (), "which is nothing that somebody else asked for"
     drop(url, "late.jsonl", row("gone") + row("stays"))
     assert "documents were taken out of it" in ours.fetch().refused[0]
 
