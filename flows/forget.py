@@ -21,9 +21,10 @@ from openautoglm.corpus.arrivals import aside
 from openautoglm.errors import NotPublished
 from openautoglm.files import save_json
 from openautoglm.loop import Lease, Ledger
+from openautoglm.loop.forgetting import FINISH
 from openautoglm.params import Params
 from openautoglm.release import Release
-from tasks.deliver import LEDGER, store_of
+from tasks.deliver import LEDGER, draw_chain, store_of
 from tasks.forget import Request, clear_reports, note, purge, read_ids, take_out, take_up, unknown_ids
 from tasks.lineage import fine_tuned, forgotten, has_seen, head_of, pin_forget
 
@@ -43,24 +44,24 @@ def forget(ids: str = "", reason: str = "", ignore_unknown: bool = False, finish
         finish: end what killed calls began; ids and reason are those that the inbox has on record.
 
     Raises:
-        SourceError: ids that nobody knows, or that only their owner can take out; nothing has changed.
+        SourceError: ids that nobody knows, or that only their owner can take out, or a remote that cannot be reached;
+            nothing has changed.
         NotPublished: a gate said no; the documents are out of everything else.
     """
     wanted = frozenset() if finish else read_ids(Path(ids))
     with begin() as lease:
         params = Params.load()
+        kept(params.ingest, must_reach=True)  # before anything changes: what it has is to go there too
         request = take_up(params) if finish else take_out(params, wanted, reason, ignore_unknown)
         if not request.records:
             print("nothing was left to do" if finish else "none of these ids is in the inbox: nothing to do")
             return None
-        for fault in kept(params.ingest):
-            print(f"warning: {fault}")
         print(f"{request.documents} rows taken out of {len(request.entries)} batches of the inbox")
-        return _relearn(params, request, lease)
+        return _relearn(params, request, lease, kept(params.ingest))
 
 
-def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
-    """The model without them, then the caches, then the log."""
+def _relearn(params: Params, request: Request, lease: Lease, not_sent: list[str]) -> str | None:
+    """The model without them, then the caches, then the log. ``not_sent``: why the remote may still have them."""
     before, refusal, delivered = head_of(params), "", None
     seen_by = _ask_for_retrain(params, request, before) if before else None
     clear_reports()
@@ -72,6 +73,7 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
     lease.check()
     gone, after = purge(params), head_of(params)
     note(params, request, after.id if after and not refusal else None)
+    draw_chain(params)  # with this entry of the log
     told = {
         "documents": request.documents,
         "unknown": list(request.unknown),
@@ -80,6 +82,8 @@ def _relearn(params: Params, request: Request, lease: Lease) -> str | None:
         "refused": refusal or None,
         "fine_tuned_on_them": seen_by,
         "source": params.ingest.source,
+        "remote": params.ingest.remote,
+        "not_sent": not_sent,
         "aside": len(aside(Path(params.ingest.inbox))),
         **gone,
     }
@@ -127,6 +131,13 @@ def _say(told: dict[str, Any]) -> None:
     if told["aside"]:
         print(
             f"{told['aside']} batches lie set aside in the inbox's _aside, where nothing reads them: look there yourself"
+        )
+    if told["remote"]:
+        print(
+            "; ".join(told["not_sent"]) + ": the next run takes them out there"
+            if told["not_sent"]
+            else f"{told['remote']} has them no more, but for what lies set aside there; checkouts that share it are told when "
+            f"a run begins there, and follow with `{FINISH}`"
         )
     if told["source"]:
         print(

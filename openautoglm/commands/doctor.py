@@ -179,6 +179,16 @@ def _batches(folder: Path) -> str:
     return ", ".join([*told, f"training: {holder or 'nobody'}"])
 
 
+def _remote(folder: Path) -> str:
+    """Whether the inbox that is shared can be reached."""
+    from openautoglm.corpus.mirror import look
+
+    remote = Params.load(folder / "params.yaml").ingest.remote
+    if remote is None:
+        return "none: inbox/ is given to here alone"
+    return f"{remote}: {len(look(remote))} batches; a run, watch and the sweep begin with it"
+
+
 def _forget(folder: Path) -> str:
     """Whether a killed `autoglm forget` left documents somewhere."""
     left, training = unfinished(folder), trainer(folder)
@@ -200,5 +210,6 @@ CHECKS: dict[str, Check] = {
     "mlflow": _mlflow,
     "reports": _reports,
     "batches": _batches,
+    "remote": _remote,
     "forget": _forget,
 }

@@ -77,7 +77,8 @@ def test_what_a_laptop_gives_is_learnt_where_the_pipeline_runs(shared: tuple[Toy
     assert inbox.names(pipeline.root / "inbox")[-1].endswith(sent)
 
     (pipeline.root / "ids").write_text("a\n")
-    pipeline.run(*CLI, "forget", "--ids", "ids", "--reason", "asked for", code=None)
+    said = pipeline.run(*CLI, "forget", "--ids", "ids", "--reason", "asked for", code=None)
+    assert f"file://{remote} has them no more" in said
     (left,) = remote.glob("given-*")
     assert left.name != sent
     assert left.read_text() == rows("b")
@@ -108,3 +109,9 @@ def test_a_remote_that_is_gone(shared: tuple[ToyProject, ToyProject]) -> None:
     assert not inbox.names(pipeline.root / "inbox"), "nothing was written"
     assert pipeline.run(*CLI, "run", code=2).splitlines()[-1].startswith("error: file://")
     assert "warning: ingest.remote: file://" in continual(pipeline), "the loop goes on"
+
+    entry = inbox.put(pipeline.root / "inbox", str(pipeline.root / "given.jsonl"))
+    (pipeline.root / "ids").write_text("a\n")
+    refused = pipeline.run(*CLI, "forget", "--ids", "ids", "--reason", "asked for", code=2)
+    assert "remote: not found" in refused.splitlines()[-1]
+    assert entry.read_text() == rows("a"), "nothing has changed"
