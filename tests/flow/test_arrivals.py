@@ -158,7 +158,8 @@ def _runs(toy: ToyProject, flow: str, kind: str = "") -> list[dict[str, Any]]:
     body: dict[str, Any] = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
     if kind:
         body["flow_runs"] = {"state": {"type": {"any_": [kind]}}}
-    found: list[dict[str, Any]] = servers.ask(toy.api_url, "/flow_runs/filter", body, timeout=60)
+    # SQLite under the server waits for a lock for up to 60 s
+    found: list[dict[str, Any]] = servers.ask(toy.api_url, "/flow_runs/filter", body, timeout=90)
     return found
 
 
