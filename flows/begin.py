@@ -98,44 +98,51 @@ def take_in(must_reach: bool = False) -> list[str]:
     ingest = Params.load().ingest
     for entry in adopt(Path(ingest.inbox)):
         print(f"inbox: {entry.name} was dropped there", flush=True)
-    faults = mirrored("source", ingest.source, ingest, must_reach) if ingest.source else []
+    faults = reached("source", ingest.source, must_reach, lambda url: mirrored(url, ingest, must_reach))
     return faults + kept(ingest, must_reach)
 
 
 def kept(ingest: IngestParams, must_reach: bool = False) -> list[str]:
     """Bring the inbox and `ingest.remote`, if there is one, up to each other; returns and raises as :func:`take_in`."""
-    from openautoglm.corpus.remote import send
+    return reached("remote", ingest.remote, must_reach, lambda url: shared(url, ingest, must_reach))
 
-    if not ingest.remote:
+
+def reached(which: str, url: str | None, must_reach: bool, take: Callable[[str], list[str]]) -> list[str]:
+    """What ``take`` tells of ``url``, which is `ingest.` ``which``; nothing where there is none."""
+    if not url:
         return []
     try:
-        sent = send(ingest.remote, Path(ingest.inbox), SCRATCH)
-    except SourceError as error:
-        if must_reach:
-            raise
-        return [f"ingest.remote: {error}; the inbox goes on without it"]
-    for name in sent.names:
-        print(f"inbox: {name} went to {ingest.remote}", flush=True)
-    faults = mirrored("remote", ingest.remote, ingest, must_reach, sent.leave)
-    if sent.to_cut:
-        faults.append(
-            f"documents were taken out of {', '.join(sent.to_cut)} at {ingest.remote}; `{FINISH}` does so here"
-        )
-    return faults
-
-
-def mirrored(
-    which: str, url: str, ingest: IngestParams, must_reach: bool, leave: Container[str] = ()
-) -> list[str]:
-    """Mirror ``url``, which is `ingest.` ``which``, into the inbox; returns and raises as :func:`take_in`."""
-    from openautoglm.corpus.mirror import mirror
-
-    try:
-        found = mirror(url, Path(ingest.inbox), SCRATCH, ingest.columns, leave=leave)
+        return take(url)
     except SourceError as error:
         if must_reach:
             raise
         return [f"ingest.{which}: {error}; the inbox goes on without it"]
+
+
+def shared(url: str, ingest: IngestParams, must_reach: bool) -> list[str]:
+    """Send what the inbox has to ``url``, and take what is new there; returns and raises as :func:`mirrored`."""
+    from openautoglm.corpus.remote import send
+
+    sent = send(url, Path(ingest.inbox), SCRATCH)
+    for name in sent.names:
+        print(f"inbox: {name} went to {url}", flush=True)
+    faults = mirrored(url, ingest, must_reach, sent.leave)
+    if sent.to_cut:
+        faults.append(
+            f"documents were taken out of {', '.join(sent.to_cut)} at {url}; `{FINISH}` does so here"
+        )
+    return faults
+
+
+def mirrored(url: str, ingest: IngestParams, must_reach: bool, leave: Container[str] = ()) -> list[str]:
+    """Mirror ``url`` into the inbox; returns what was refused or did not come, a line each.
+
+    Raises:
+        SourceError: it cannot be reached, or a batch did not come and we ``must_reach`` it.
+    """
+    from openautoglm.corpus.mirror import mirror
+
+    found = mirror(url, Path(ingest.inbox), SCRATCH, ingest.columns, leave=leave)
     for name in found.taken:
         print(f"inbox: {name} came from {url}", flush=True)
     if found.failed and must_reach:

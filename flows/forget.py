@@ -18,6 +18,7 @@ from flows.continual import catch_up
 from flows.pipeline import read_on, stages
 from flows.server import ROOT
 from openautoglm.corpus.arrivals import aside
+from openautoglm.corpus.mirror import look
 from openautoglm.errors import NotPublished
 from openautoglm.files import save_json
 from openautoglm.loop import Lease, Ledger
@@ -51,7 +52,8 @@ def forget(ids: str = "", reason: str = "", ignore_unknown: bool = False, finish
     wanted = frozenset() if finish else read_ids(Path(ids))
     with begin() as lease:
         params = Params.load()
-        kept(params.ingest, must_reach=True)  # before anything changes: what it has is to go there too
+        if params.ingest.remote:
+            look(params.ingest.remote)  # before anything changes: they have to go there too
         request = take_up(params) if finish else take_out(params, wanted, reason, ignore_unknown)
         if not request.records:
             print("nothing was left to do" if finish else "none of these ids is in the inbox: nothing to do")

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from openautoglm.errors import ParamsError
-from openautoglm.yaml_file import parse_yaml, read_yaml, write_yaml
+from openautoglm.yaml_file import read_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -224,41 +224,6 @@ class Params(Section):
             raise ParamsError(f"{where}: {_explain(error)}") from None
 
 
-def set_values(path: Path, assignments: Mapping[str, object]) -> bool:
-    """Write ``section.key`` → value into the YAML file, keeping its comments; say whether anything changed.
-
-    String values are read as YAML (``"2"`` is a number, ``"null"`` is nothing). The result is checked before it
-    is written, so a bad value leaves the file as it was.
-
-    Raises:
-        ParamsError: as for :meth:`Params.load`, with the assignment that is wrong.
-    """
-    raw, after = _assigned(path, assignments)
-    if after == Params.load(path):
-        return False
-    write_yaml(path, raw)
-    return True
-
-
-def with_values(path: Path, assignments: Mapping[str, object]) -> Params:
-    """What the params would be after :func:`set_values`, which writes nothing if this raises."""
-    return _assigned(path, assignments)[1]
-
-
-def _assigned(path: Path, assignments: Mapping[str, object]) -> tuple[Any, Params]:
-    raw = read_yaml(path)
-    Params.parse(raw, where=str(path))  # a fault of the file is told as one
-    for name, value in assignments.items():
-        *parents, key = name.split(".")
-        section = raw
-        for parent in parents:
-            section = section.get(parent) if isinstance(section, Mapping) else None
-        if not isinstance(section, Mapping) or not parents or key not in section:
-            raise ParamsError(f"--set {name}: no such key{_nearest(name, _names(raw))}")
-        section[key] = parse_yaml(value, f"--set {name}={value}") if isinstance(value, str) else value  # type: ignore[index]
-    return raw, Params.parse(raw, where="--set")
-
-
 def _explain(error: ValidationError) -> str:
     """The first fault in one line, with the nearest known name for an unknown key."""
     # a misspelt key is also a missing one: name the misspelling
@@ -266,7 +231,7 @@ def _explain(error: ValidationError) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {name}{_nearest(name, _known())}{more}"
+        return f"unknown key {name}{nearest(name, _known())}{more}"
     if fault["type"] == "missing":
         return f"missing key {name}{more}"
     reason = fault["msg"].removeprefix("Value error, ")
@@ -275,7 +240,8 @@ def _explain(error: ValidationError) -> str:
     return f"{name}: {reason[0].lower()}{reason[1:]}, found {fault['input']!r}{more}"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at the known name that is meant, or nothing."""
     by_key = {full.rsplit(".", 1)[-1]: full for full in known}
     close = difflib.get_close_matches(name, known, n=1) or [
         by_key[key] for key in difflib.get_close_matches(name.rsplit(".", 1)[-1], by_key, n=1)
@@ -290,16 +256,6 @@ def _known() -> list[str]:
         assert isinstance(field.annotation, type)
         names += [section, *(f"{section}.{key}" for key in field.annotation.model_fields)]
     return names
-
-
-def _names(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
-    return [
-        name
-        for key, value in raw.items()
-        for name in (
-            [f"{prefix}{key}"] + (_names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])
-        )
-    ]
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

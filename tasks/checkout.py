@@ -49,7 +49,8 @@ def checkout(ref: str, force: bool = False, root: Path = Path()) -> None:
         AutoGLMError: DVC's cache has not all of it; what it has is there, and the model in any case.
     """
     from openautoglm.loop import hold
-    from openautoglm.params import Params, set_values
+    from openautoglm.params import Params
+    from openautoglm.params_file import set_values
     from tasks.__main__ import run_stage
     from tasks.deliver import LEDGER, store_of
     from tasks.stage import ensure

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from openautoglm.corpus import inbox as boxes
 from openautoglm.corpus.forgotten import Forgotten, records, today, trail
-from openautoglm.params import Params, set_values
+from openautoglm.params import Params
+from openautoglm.params_file import set_values
 from tasks.deliver import store_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import click
 
 from openautoglm.errors import ParamsError
 from openautoglm.files import SCRATCH
-from openautoglm.params import Params, set_values, with_values
+from openautoglm.params import Params
+from openautoglm.params_file import set_values, with_values
 
 
 def assignments(pairs: Sequence[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def follower(
     own_process: bool,
 ) -> Follower:
     """``own_process``: pull in a child, so that what this process answers does not feel it."""
-    from openautoglm.release.storage import LocalStorage
+    from openautoglm.release.places import LocalStorage
     from openautoglm.serve.follow import Follower
     from openautoglm.serve.puller import ChildPuller, Puller
     from openautoglm.serve.report import Reporter, checked_name, default_name

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from openautoglm.errors import Corrupt
 from openautoglm.files import sha256_file
-from openautoglm.release.storage import Storage, open_storage
+from openautoglm.release.places import open_storage
+from openautoglm.release.storage import Storage
 
 AT_A_TIME = 4  # downloads
 

@@ -14,10 +14,11 @@ from typing import Any
 from openautoglm.errors import Conflict, Corrupt, ReleaseError, UnknownRelease
 from openautoglm.files import fresh_dir, sha256_file
 from openautoglm.release import log
-from openautoglm.release.layout import CHANNEL, manifest_name, pointer_name, signature_name
-from openautoglm.release.release import MANIFEST, Release, seal, unseal
+from openautoglm.release.channel import Channel
+from openautoglm.release.layout import CHANNEL, manifest_name, signature_name
+from openautoglm.release.places import open_storage
+from openautoglm.release.release import MANIFEST, Release
 from openautoglm.release.signature import Signer, Trust
-from openautoglm.release.storage import open_storage
 
 
 class ReleaseStore:
@@ -45,11 +46,8 @@ class ReleaseStore:
 
     def head(self, channel: str = "stable") -> Release | None:
         """What ``channel`` points at; None where nothing was published to it yet."""
-        pointer = self.storage.read(pointer_name(channel))
-        if pointer is None:
-            return None
-        value = unseal(pointer, f"channel {channel}")
-        return self.get(str(value.get("release")))
+        release = Channel(self.storage, channel).release()
+        return self.get(release) if release else None
 
     def get(self, ref: str | int) -> Release:
         """A release by version (2, "2", "v000002"), id or channel.
@@ -125,7 +123,7 @@ class ReleaseStore:
         existing = self.find(release.fingerprint)
         if existing and (channels := self.channels_of(existing)):
             return existing if channel in channels else self.promote(existing.id, channel, why, fence)
-        before, head = self.storage.read(pointer_name(channel)), self.head(channel)
+        before, head = Channel(self.storage, channel).read(), self.head(channel)
         if existing and (head.id if head else None) not in (existing.id, existing.parent):
             existing = None  # taken back, and the channel went on without it: only the candidate fits
         release = existing or release  # there, but not in the log: a publish that died on the way
@@ -150,8 +148,7 @@ class ReleaseStore:
 
     def fence(self, channel: str) -> int:
         """The highest token that moved ``channel``; 0: it was never moved under a lease."""
-        pointer = self.storage.read(pointer_name(channel))
-        return int(unseal(pointer, f"channel {channel}").get("fence") or 0) if pointer else 0
+        return Channel(self.storage, channel).fence()
 
     def reject(self, candidate: Path, channel: str, why: str) -> None:
         """Log that a candidate was not published. Saying the same of the same candidate again adds nothing."""
@@ -176,7 +173,7 @@ class ReleaseStore:
         """
         if not reason.strip():
             raise ReleaseError("a rollback needs a reason; give --reason 'what was wrong'")
-        before, head = self.storage.read(pointer_name(channel)), self.head(channel)
+        before, head = Channel(self.storage, channel).read(), self.head(channel)
         if head is None:
             raise UnknownRelease(f"channel {channel} of {self.url} points at nothing yet; publish first")
         if to is None and head.parent is None:
@@ -188,7 +185,7 @@ class ReleaseStore:
 
     def promote(self, ref: str | int, channel: str, why: str, fence: int | None = None) -> Release:
         """Point another channel at a release that exists."""
-        release, before, head = self.get(ref), self.storage.read(pointer_name(channel)), self.head(channel)
+        release, before, head = self.get(ref), Channel(self.storage, channel).read(), self.head(channel)
         if head is None or head.id != release.id:
             self._move("promotion", channel, before, head, release, why, fence)
         return release
@@ -198,13 +195,14 @@ class ReleaseStore:
 
         Whoever moved on meanwhile, stays.
         """
-        pointer, head, release = self.storage.read(pointer_name(channel)), self.head(channel), self.get(ref)
+        pointer = Channel(self.storage, channel)
+        found, head, release = pointer.read(), self.head(channel), self.get(ref)
         if head is None or head.id != release.id:
             return
         with self.storage.on_reserve():
             # said first: a kill in between leaves a release that the next publish of it puts in service again
             self._undo(release, before, channel, why)
-            self._return(channel, pointer, before)
+            pointer.back(found, before)
 
     def verify(self) -> list[str]:
         """Every fault of the store, as ``file: what is wrong``; empty when all holds."""
@@ -244,11 +242,12 @@ class ReleaseStore:
         fence: int | None = None,
     ) -> None:
         """Point ``channel`` from ``head`` at ``release`` and log it: both or none."""
-        earlier, is_way_back = head.id if head else None, kind == "rollback"
+        pointer, is_way_back = Channel(self.storage, channel), kind == "rollback"
+        earlier = head.id if head else None
         with suppress(ReleaseError) if is_way_back else nullcontext():
             self.storage.reserve()
         with self.storage.on_reserve() if is_way_back else nullcontext():
-            moved = self._point(channel, before, release, fence)
+            moved = pointer.point(before, release.id, fence)
             try:
                 self._append(kind, release, channel, earlier, why)
             except BaseException as error:
@@ -258,36 +257,12 @@ class ReleaseStore:
                     ):  # else it would be taken for a release that was never on the channel
                         with suppress(ReleaseError):
                             self._undo(release, earlier, channel, f"not logged: {error}")
-                    self._return(channel, moved, earlier)
+                    pointer.back(moved, earlier)
                 raise
 
     def _undo(self, release: Release, before: str | None, channel: str, why: str) -> None:
         what = {"release": release.id, "fingerprint": release.fingerprint, "channel": channel}
         self.note("undo", **what, **{"from": release.id, "to": before}, why=why)
-
-    def _return(self, channel: str, moved: bytes | None, before: str | None) -> None:
-        """Point ``channel`` at what it was at before it became ``moved``; whoever moved it on meanwhile, stays."""
-        if self.storage.read(pointer_name(channel)) != moved:
-            return
-        if before is None:
-            self.storage.remove(pointer_name(channel))
-        else:
-            with suppress(Conflict):
-                self._point(channel, moved, self.get(before))
-
-    def _point(self, channel: str, before: bytes | None, release: Release, fence: int | None = None) -> bytes:
-        """Replace the pointer ``before``; returns the new one."""
-        highest = int(unseal(before, f"channel {channel}").get("fence") or 0) if before else 0
-        if fence is not None and fence < highest:
-            raise Conflict(
-                f"{channel} was moved under a later training lease ({highest}) than this run's ({fence}); "
-                "that run does what is left to do"
-            )
-        fenced = {"fence": max(fence or 0, highest)} if fence or highest else {}
-        pointer = seal({"format": 1, "channel": channel, "release": release.id, **fenced})
-        if not self.storage.swap(pointer_name(channel), before, pointer):
-            raise Conflict(f"{channel} was moved by somebody else meanwhile; look at it and try again")
-        return pointer
 
     def channels_of(self, release: Release) -> set[str]:
         """The channels that the log says this release was ever put on, and not taken back from."""

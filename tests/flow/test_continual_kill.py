@@ -14,8 +14,8 @@ STORE = "openautoglm.release.store:ReleaseStore"
 # (where, whether the new version is in service already)
 POINTS = {
     "ingest": ("tasks.ingest:ingest", False),
-    "blobs are there, no manifest": ("openautoglm.release.storage:LocalStorage.create", False),
-    "a manifest, the pointer still old": (f"{STORE}._point", False),
+    "blobs are there, no manifest": ("openautoglm.release.places:LocalStorage.create", False),
+    "a manifest, the pointer still old": ("openautoglm.release.channel:Channel.point", False),
     "the pointer moved, nothing logged": (f"{STORE}._append", True),
     "logged, not registered": ("tasks.registry:register", True),
     "registered in part": ("mlflow:MlflowClient.set_registered_model_alias", True),

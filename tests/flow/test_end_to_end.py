@@ -14,7 +14,7 @@ import pytest
 
 from openautoglm import cli
 from openautoglm.corpus.sample import write_sample
-from openautoglm.params import set_values
+from openautoglm.params_file import set_values
 from tasks import QUIET
 
 ROOT = Path(__file__).resolve().parents[2]

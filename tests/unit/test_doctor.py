@@ -247,3 +247,25 @@ def test_a_forget_that_did_not_end(checkout: Path, asked: Ask) -> None:
         well, said = asked()["forget"]
     assert well, "it may be at work on it"
     assert said.endswith("; wait for nightly, then `autoglm forget --finish` ends it")
+
+
+def test_a_remote_that_can_and_cannot_be_reached(checkout: Path, asked: Ask, tmp_path: Path) -> None:
+    assert asked()["remote"] == (True, "none: inbox/ is given to here alone")
+    there, params = tmp_path / "there", checkout / "params.yaml"
+    params.write_text(params.read_text().replace("remote: null ", f"remote: file://{there} "))
+    assert "there: not found, or no folder; check the address in params.yaml" in only(asked(), "remote")
+    there.mkdir()
+    (there / "a.jsonl").write_text("{}\n")
+    assert asked()["remote"][1].startswith(f"file://{there}: 1 batches; ")
+
+
+def test_up_starts_nothing_with_a_fault_in_params(
+    checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("openautoglm.commands.up.program", lambda words: pytest.fail(f"started {words}"))
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().replace("  inbox: inbox ", "  inbox: s3://b/in "))
+    with pytest.raises(SystemExit) as left:
+        cli.main(["up"])
+    assert left.value.code == 2
+    assert "inbox is a folder here, found s3://b/in" in capsys.readouterr().err

@@ -9,7 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from openautoglm.errors import ParamsError
-from openautoglm.params import Params, set_values
+from openautoglm.params import Params
+from openautoglm.params_file import set_values
 from tasks import STAGES
 
 SOURCE = Path(__file__).resolve().parents[2] / "params.yaml"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,11 +64,22 @@ def test_links_go_to_the_server_while_it_runs(checkout: Path, capsys: pytest.Cap
 
 
 def test_it_takes_the_next_free_port(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = servers.serve_reports()
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        monkeypatch.setitem(servers.PORTS, "reports", port)
+        url = servers.serve_reports()
+        servers._wait("reports")
+    assert int(url.rpartition(":")[2]) > port
+    assert links(_write(checkout, "new")["report"].parents[1])["report"] == f"{url}/report.html"
+
+
+def test_another_site_whose_name_points_here_is_told_nothing(checkout: Path) -> None:
+    url = servers.serve_reports()
     servers._wait("reports")
-    port = int(taken.rpartition(":")[2])
-    monkeypatch.setitem(servers.PORTS, "reports", port)
-    assert next(servers._free_ports(port)) > port
+    _write(checkout, "secret")
+    asked = urllib.request.Request(f"{url}/report.html", headers={"Host": "elsewhere.example:80"})
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        urllib.request.urlopen(asked, timeout=5)
 
 
 def test_one_that_died_is_no_fault_and_doctor_says_what_is_lost(

@@ -25,7 +25,7 @@ from pathlib import Path
 sys.path.insert(0, "")
 from openautoglm.errors import AutoGLMError
 from openautoglm.release import ReleaseStore
-from openautoglm.release.storage import LocalStorage
+from openautoglm.release.places import LocalStorage
 from tests.unit.release.samples import candidate, publish_next
 
 disk, beside = Path(sys.argv[1]), Path(sys.argv[2])

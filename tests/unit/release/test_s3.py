@@ -12,7 +12,7 @@ from openautoglm.errors import Conflict, Corrupt
 from openautoglm.release import ReleaseStore, pull
 from openautoglm.release.candidate import contents
 from openautoglm.release.messages import Ack, Have, Hello, NodeState, listed, record
-from openautoglm.release.storage import S3Storage, open_storage
+from openautoglm.release.places import S3Storage, open_storage
 from tests.unit.release.samples import candidate, onnx, publish_next
 
 

@@ -10,7 +10,7 @@ import pytest
 from openautoglm import cli
 from openautoglm.errors import ReleaseError
 from openautoglm.release import ReleaseStore
-from openautoglm.release.storage import open_storage
+from openautoglm.release.places import open_storage
 
 DOWN = "https://127.0.0.1:1/releases"
 

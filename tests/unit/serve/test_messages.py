@@ -11,8 +11,8 @@ from openautoglm import cli
 from openautoglm.errors import Corrupt, UserError
 from openautoglm.release import ReleaseStore
 from openautoglm.release.messages import ACKS, Ack, Have, Hello, NodeState, Want, listed, node_name, record
+from openautoglm.release.places import open_storage
 from openautoglm.release.release import seal, unseal
-from openautoglm.release.storage import open_storage
 from openautoglm.serve.report import Reporter, checked_name, default_name
 
 HELLO = Hello("host", "0.1.0", 1, 1, "stable", "2026-01-01T00:00:00+00:00")
