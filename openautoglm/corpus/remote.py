@@ -66,7 +66,7 @@ def send(remote: str, inbox: Path, scratch: Path) -> Sent:
             if name in offered:
                 note(inbox, remote, name, offered[name].mark, entry=entry)
         with naming(remote, "written"):
-            _follow(there, remote, inbox, offered)
+            _follow(there, remote, inbox, offered, found)
         have = {boxes.content(entry): entry for entry in boxes.names(inbox)}
         to_cut, left = _asked_for(inbox, found, have)
         return Sent(tuple(sent), frozenset((gone | left) - have.keys()), to_cut)
@@ -86,10 +86,12 @@ def _missing(inbox: Path, notes: Mapping[str, Mapping[str, str]]) -> list[tuple[
     ]
 
 
-def _follow(there: _There, remote: str, inbox: Path, offered: Mapping[str, Offer]) -> None:
-    """What was taken out or set aside here, goes there too."""
+def _follow(
+    there: _There, remote: str, inbox: Path, offered: Mapping[str, Offer], noted: Sequence[Forgotten]
+) -> None:
+    """What was taken out or set aside here, goes there too. ``noted``: the record there."""
     taken_out = records(inbox)
-    there.remember(taken_out)
+    there.remember(taken_out, noted)
     for name, found in known(inbox, remote).items():
         entry = found.get("entry")
         if entry is None or (inbox / entry).exists():
@@ -160,9 +162,8 @@ class _There:
             return []
         return parsed(found[: found.rfind(b"\n") + 1])  # whoever was killed at a line, sends it again
 
-    def remember(self, taken_out: Sequence[Forgotten]) -> None:
-        """Add to the record there what it lacks."""
-        found = self.forgotten()
+    def remember(self, taken_out: Sequence[Forgotten], found: Sequence[Forgotten]) -> None:
+        """Add to the record there, ``found``, what it lacks."""
         noted = {(record.when, record.ids) for record in found}
         new = [record for record in taken_out if (record.when, record.ids) not in noted]
         if new:
