@@ -163,11 +163,11 @@ def _unpacked(packed: Floats, width: int) -> Floats:
 
 
 def _ridge(gram: Floats, target: Floats, ridge: float) -> Floats:
+    """(gram + ridge · 1)⁻¹ target; what was in ``gram`` is lost."""
     from scipy.linalg import cho_factor, cho_solve
 
-    shifted = gram.copy()
-    shifted[np.diag_indices_from(shifted)] += ridge
-    # symmetric, so its transpose is itself, and in LAPACK's order: nothing is copied once more
-    factor = cho_factor(shifted.T, lower=True, overwrite_a=True, check_finite=False)
+    gram[np.diag_indices_from(gram)] += ridge
+    # symmetric, so its transpose is itself, and in LAPACK's order: nothing is copied
+    factor = cho_factor(gram.T, lower=True, overwrite_a=True, check_finite=False)
     weights: Floats = cho_solve(factor, target, check_finite=False)
     return weights
